@@ -1,0 +1,7 @@
+"""`python -m paribus` does what `paribus` does."""
+
+import sys
+
+from paribus.cli import main
+
+sys.exit(main())

@@ -1,0 +1,127 @@
+"""Checkpoints: plain data, written whole or not at all, loaded without running any code."""
+
+import os
+import pickle
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import CheckpointIO
+
+from paribus.errors import ConfigError
+
+
+class AtomicCheckpointIO(CheckpointIO):
+    """Writes beside the target and renames, so that a kill or a full disk leaves the old checkpoint whole."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Save plain data to `path`. Raises OSError where the disk is full."""
+        target = Path(path)
+        target.parent.mkdir(exist_ok=True)
+        partial = target.with_suffix(".partial")
+        try:
+            with partial.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+    def load_checkpoint(self, path: Any, map_location: Any | None = None, weights_only: bool | None = None) -> Any:
+        """Load plain data, whatever Lightning asks. Raises ConfigError for a file that is no checkpoint of ours."""
+        return load(Path(path), map_location)
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Delete a checkpoint."""
+        Path(path).unlink(missing_ok=True)
+
+
+def load(path: Path, map_location: Any | None = "cpu") -> dict[str, Any]:
+    """The checkpoint at `path`. Raises ConfigError where it is missing, corrupt or holds anything but plain data."""
+    if not path.is_file():
+        raise ConfigError(f"{path} does not exist; the run has no such checkpoint")
+    try:
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+        raise ConfigError(f"{path} is no checkpoint that can be loaded: it is damaged or foreign ({reason})") from None
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise ConfigError(f"{path} is no checkpoint of Paribus: it holds no state_dict")
+    return checkpoint
+
+
+class Checkpoints(Checkpoint):
+    """Writes last.ckpt each epoch and keeps the best epoch as best.ckpt, with what a resume needs.
+
+    That is, beside Lightning's own state: the states of the random number generators, the best figure so far and
+    the seconds spent in training. Lightning calls a Checkpoint last, so that it holds early stopping's state as well.
+    """
+
+    def __init__(self, folder: Path, monitor: str, mode: Literal["min", "max"]) -> None:
+        self.last, self.best = folder / "last.ckpt", folder / "best.ckpt"
+        self.monitor, self.mode = monitor, mode
+        self.best_value: float | None = None
+        self.best_epoch = 0
+        self.best_metrics: dict[str, float] = {}
+        self._seconds_before, self._started = 0.0, time.monotonic()
+        self._random_states: dict[str, Any] | None = None
+
+    @property
+    def train_seconds(self) -> float:
+        """Wall time of fitting so far, earlier sittings of the same run counted in."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock; after a resume, put the random number generators back."""
+        self._started = time.monotonic()
+        if self._random_states is not None:
+            torch.set_rng_state(self._random_states["cpu"])
+            if torch.cuda.is_available() and self._random_states["cuda"]:
+                torch.cuda.set_rng_state_all(self._random_states["cuda"])
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write last.ckpt; where this epoch is the best so far, let best.ckpt be the same file."""
+        value = float(trainer.callback_metrics[self.monitor])
+        better = self.best_value is None or (value < self.best_value if self.mode == "min" else value > self.best_value)
+        if better:
+            self.best_value, self.best_epoch = value, trainer.current_epoch + 1
+            self.best_metrics = {name: float(figure) for name, figure in trainer.callback_metrics.items()}
+        trainer.save_checkpoint(self.last)
+        if better:
+            _link(self.last, self.best)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain data for the checkpoint."""
+        return {
+            "best_value": self.best_value,
+            "best_epoch": self.best_epoch,
+            "best_metrics": self.best_metrics,
+            "train_seconds": self.train_seconds,
+            "random_states": {
+                "cpu": torch.get_rng_state(),
+                "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            },
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.best_value, self.best_epoch = state_dict["best_value"], state_dict["best_epoch"]
+        self.best_metrics = state_dict["best_metrics"]
+        self._seconds_before = state_dict["train_seconds"]
+        self._random_states = state_dict["random_states"]
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, replacing what bore it. `source` is only ever replaced, never written into."""
+    partial = target.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    try:
+        partial.hardlink_to(source)
+    except OSError:  # a file system without links
+        partial.write_bytes(source.read_bytes())
+    partial.replace(target)

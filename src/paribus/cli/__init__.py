@@ -1,0 +1,101 @@
+"""The command line. Nothing heavy is imported before a command knows that its input is right."""
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from paribus import __version__
+from paribus.errors import ConfigError, Interrupted, UserError, nearest
+
+VERBS = {
+    "train": "train, validate and test what the config chooses",
+    "evaluate": "test a finished run again: run=DIR",
+    "list": "show the groups, or the choices of one with their settings",
+    "check": "build everything without training; show sizes, first loss and an estimate of the time",
+    "doctor": "look at versions, devices and disk, and say what to do about problems",
+}
+
+HELP = """\
+usage: paribus COMMAND [OVERRIDES] [--extend DIR]
+
+commands
+{verbs}
+
+overrides are Hydra's: model=cnn optimizer.lr=0.01 experiment=mnist_cnn
+  paribus train                                   the main experiment, digits_cnn
+  paribus train model=mlp activation=tanh         the same with two parts swapped
+  paribus train resume=outputs/runs/NAME/TIME     go on with a run
+  paribus train --cfg job                         show the config and stop
+  paribus evaluate run=outputs/runs/NAME/TIME     test a run again
+  paribus list model                              choices, settings, types and defaults
+
+--extend DIR        parts of your own, in a folder shaped like the package (or PARIBUS_EXTEND)
+--help, --version   this text; the version
+
+exit codes: 0 done, 1 the run failed, 2 a mistake in config or data, 130 Ctrl-C, 143 SIGTERM
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Users' mistakes become one line on stderr."""
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except UserError as error:
+        print(f"{error.kind}: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    except Interrupted as interrupted:
+        return interrupted.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
+        sys.stderr.close()
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("--help", "-h", "help"):
+        verbs = "\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())
+        print(HELP.format(verbs=verbs))
+        return 0
+    if arguments[0] == "--version":
+        print(f"paribus {__version__}")
+        return 0
+    verb, *rest = arguments
+    if verb not in VERBS:
+        raise ConfigError(f"{verb} is not a command; {nearest(verb, VERBS, 'commands')}")
+    if {"--help", "-h"} & set(rest):
+        return _run([])
+    command: Callable[[list[str], Path | None], int] = import_module(f"paribus.cli.{verb}").command
+    extension, rest = take_extension(rest)
+    return command(rest, extension)
+
+
+def take_extension(arguments: list[str]) -> tuple[Path | None, list[str]]:
+    """The folder of the user's own parts, from --extend or PARIBUS_EXTEND, and the other arguments."""
+    import os
+
+    folder, rest = os.environ.get("PARIBUS_EXTEND"), []
+    words = iter(arguments)
+    for word in words:
+        if word == "--extend" or word.startswith("--extend="):
+            folder = word.partition("=")[2] or next(words, None)
+            if not folder:
+                raise ConfigError("--extend needs the folder of your own parts")
+        else:
+            rest.append(word)
+    if not folder:
+        return None, rest
+    path = Path(folder).expanduser().absolute()
+    if not (path / "configs").is_dir():
+        raise ConfigError(f"--extend {folder}: no such folder, or it has no configs/ in it")
+    return path, rest
+
+
+def take(word: str, arguments: list[str]) -> tuple[Path | None, list[str]]:
+    """The path given as WORD=PATH, taken out before Hydra parses the rest: paths may hold any character."""
+    found = [argument.partition("=")[2] for argument in arguments if argument.startswith(f"{word}=")]
+    rest = [argument for argument in arguments if not argument.startswith(f"{word}=")]
+    if len(found) > 1 or found == [""]:
+        raise ConfigError(f"{word}= takes one path")
+    return (Path(found[0]).expanduser() if found else None), rest

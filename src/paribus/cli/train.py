@@ -1,0 +1,70 @@
+"""`paribus train`: compose and check without torch, then run."""
+
+import sys
+from pathlib import Path
+
+from paribus import composition, config
+from paribus.cli import take
+from paribus.errors import ConfigError, Interrupted, RunError, UserError
+
+
+def command(arguments: list[str], extension: Path | None) -> int:
+    """Train a new run, or go on with an old one: resume=DIR."""
+    folder, arguments = take("resume", arguments)
+    show, overrides = _take_cfg(arguments)
+    checked = saved_or_new(folder, overrides, extension)
+    if show:
+        print(checked.text, end="")
+        return 0
+    return _train(checked, folder)
+
+
+def saved_or_new(folder: Path | None, overrides: list[str], extension: Path | None) -> config.Config:
+    """The checked config: composed anew, or that of a run folder with overrides on top."""
+    if folder is None:
+        return config.check(composition.compose(overrides, extension))
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no run folder: there is no such folder")
+    saved = folder / "config.yaml"
+    if not saved.is_file():
+        raise ConfigError(f"{folder} is no run folder: it holds no config.yaml")
+    return config.check(composition.recompose(saved, overrides, extension))
+
+
+def _take_cfg(arguments: list[str]) -> tuple[bool, list[str]]:
+    """Hydra's `--cfg job`: show the config and stop."""
+    for flag in ("--cfg", "-c"):
+        if flag in arguments:
+            place = arguments.index(flag)
+            if arguments[place + 1 : place + 2] != ["job"]:
+                raise ConfigError(f"{flag} is followed by job: paribus train --cfg job")
+            return True, arguments[:place] + arguments[place + 2 :]
+    if "--cfg=job" in arguments:
+        return True, [word for word in arguments if word != "--cfg=job"]
+    if {"-m", "--multirun"} & set(arguments):
+        raise ConfigError("--multirun is for sweeps; train takes one config")
+    return False, arguments
+
+
+def _train(checked: config.Config, folder: Path | None) -> int:
+    try:
+        from paribus.experiment import run
+
+        result = run(checked, folder)
+    except (UserError, BrokenPipeError):
+        raise
+    except Interrupted:
+        print("interrupted", file=sys.stderr)
+        raise
+    except Exception as error:
+        raise RunError(f"{type(error).__name__}: {error}") from error
+    tests = {name: value for name, value in result.metrics.items() if name.startswith("test/")}
+    print(
+        f"best epoch {result.metrics['best_epoch']} of {result.metrics['epochs']}, "
+        f"{result.metrics['train_seconds']:.1f} s of training"
+    )
+    width = max(len(name) for name in tests)
+    for name, value in tests.items():
+        print(f"  {name:<{width}}  {value:.4f}")
+    print(result.folder)
+    return 0

@@ -1,0 +1,154 @@
+"""Composing: Hydra turns YAML files and overrides into one config, and what it says of mistakes becomes one line."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from paribus import parts
+from paribus.errors import ConfigError, nearest
+
+GROUPS = (*parts.GROUPS, "experiment")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A config as composed, interpolations unresolved, not yet checked."""
+
+    tree: DictConfig
+    choices: Mapping[str, str]  # group -> option; empty for a saved config
+    typed: Mapping[str, str]  # key -> override, as the user wrote it
+    extension: Path | None
+
+
+def compose(overrides: Sequence[str], extension: Path | None = None) -> Composed:
+    """Compose configs/train.yaml with the overrides. Raises ConfigError, one line, for whatever Hydra refuses."""
+    parsed = [_parse(text) for text in overrides]
+    cleaned = [_cleaned(override, extension) for override in parsed]
+    typed = {override.key_or_group: text for override, text in zip(parsed, overrides, strict=True)}
+    if extension is not None:
+        cleaned.append(f"hydra.searchpath=['file://{_quoted(extension / 'configs')}']")
+    try:
+        with initialize_config_dir(str(parts.configs_folder()), version_base="1.3"):
+            tree = hydra_compose("train", cleaned, return_hydra_config=True)
+        choices = OmegaConf.to_container(tree.hydra.runtime.choices)
+        del tree._content["hydra"]  # type: ignore[union-attr]
+    except MissingConfigException as error:
+        raise _unknown_option(error, extension) from None
+    except (HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
+        raise ConfigError(_one_line(error)) from None
+    assert isinstance(choices, dict)
+    OmegaConf.set_struct(tree, False)
+    return Composed(tree, {str(group): str(option) for group, option in choices.items()}, typed, extension)
+
+
+def recompose(saved: Path, overrides: Sequence[str], extension: Path | None = None) -> Composed:
+    """A saved config with overrides on top. Settings may change, parts may not. Raises ConfigError."""
+    try:
+        tree = OmegaConf.load(saved)
+    except (OSError, YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
+        raise ConfigError(f"{saved} cannot be read: {_one_line(error)}") from None
+    if not isinstance(tree, DictConfig):
+        raise ConfigError(f"{saved} is not the config of a run")
+    for text in overrides:
+        override = _parse(text)
+        if override.key_or_group in GROUPS:
+            raise ConfigError(
+                f"{text}: a saved run keeps its parts; start a new run to choose another {override.key_or_group}"
+            )
+        _cleaned(override, extension)
+        OmegaConf.update(tree, override.key_or_group, override.value(), force_add=True)
+    return Composed(tree, {}, {text.split("=")[0].lstrip("+"): text for text in overrides}, extension)
+
+
+def _parse(text: str) -> Override:
+    if text.startswith("-"):
+        raise ConfigError(f"{text} is not a flag of this command; overrides look like optimizer.lr=0.01")
+    try:
+        override = OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        if "=" not in text:
+            raise ConfigError(
+                f"{text} is not an override; overrides look like model=mlp or optimizer.lr=0.01"
+            ) from None
+        raise ConfigError(f"{text} cannot be read: {_one_line(error)}; put quotes around special characters") from None
+    if override.is_sweep_override():
+        raise ConfigError(f"{text} gives several values where one is wanted; several are for a sweep")
+    return override
+
+
+def _cleaned(override: Override, extension: Path | None) -> str:
+    """The override as Hydra is to see it: settings are forced in, so that our own check words every mistake."""
+    key, text = override.key_or_group, override.input_line or ""
+    head, _, tail = key.partition(".")
+    if override.package is not None:
+        raise ConfigError(f"{text}: packages (@) cannot be overridden; write {key}={override.get_value_string()}")
+    if override.is_delete():
+        raise ConfigError(
+            f"{text}: nothing can be removed; switch a group off with {key}=none and a setting with {key}=null"
+        )
+    if head == "hydra" or key.startswith("hydra/"):
+        raise ConfigError(
+            f"{text}: Hydra's own settings have no effect; runs are kept in outputs/runs/<name>, set name"
+        )
+    if key in GROUPS:
+        return _chosen(key, override.value(), text, extension)
+    if head in GROUPS and tail == "name":
+        raise ConfigError(f"{text}: a part is chosen by its group; use {head}={override.get_value_string()}")
+    return f"++{key}={override.get_value_string()}"
+
+
+def _chosen(group: str, option: object, text: str, extension: Path | None) -> str:
+    known = parts.options(group, extension)
+    if option is None and group == "experiment":
+        return f"{group}=null"
+    if isinstance(option, list | dict) or option is None:
+        raise ConfigError(f"{text}: {group} takes one name; {nearest(str(option), known)}")
+    if str(option) not in known:
+        raise ConfigError(f"{group}={option}: there is no such {group}; {nearest(str(option), known)}")
+    return f"{group}={option}"
+
+
+def _unknown_option(error: MissingConfigException, extension: Path | None) -> ConfigError:
+    """For a name that a YAML file gives: the user's own are checked before Hydra sees them."""
+    group, _, option = (error.missing_cfg_file or "").rpartition("/")
+    source = re.match(r"In '([^']+)'", str(error))
+    where = f"{source.group(1)}.yaml: " if source else ""
+    known = parts.options(group, extension) if group in GROUPS else {}
+    ending = nearest(option, known) if known else nearest(group or option, GROUPS, "groups")
+    return ConfigError(f"{where}{group}={option}: there is no such {group or 'choice'}; {ending}")
+
+
+def _one_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else type(error).__name__
+    override = re.search(r"Could not override '([^']+)'", text)
+    if override:  # a defaults list with a group that does not exist
+        group = override.group(1).split("@")[0]
+        return f"{text.rstrip('.')}; {nearest(group, GROUPS, 'groups')}"
+    return text
+
+
+def _quoted(path: Path) -> str:
+    return str(path.absolute()).replace("\\", "\\\\").replace("'", "\\'")
+
+
+def plain(tree: DictConfig) -> dict[str, Any]:
+    """The config as plain values, interpolations resolved. Raises ConfigError for one that cannot be."""
+    try:
+        resolved = OmegaConf.to_container(tree, resolve=True)
+    except OmegaConfBaseException as error:
+        key = getattr(error, "full_key", None)
+        raise ConfigError(f"{key}: {_one_line(error)}") from None
+    assert isinstance(resolved, dict)
+    return {str(key): value for key, value in resolved.items()}

@@ -1,0 +1,166 @@
+"""Checking: a composed config becomes a frozen Config whose every key, type and range is known to be right."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from paribus import parts, types
+from paribus.composition import Composed, plain
+from paribus.errors import ConfigError, nearest
+from paribus.parts import GROUPS, Part, Setting
+
+TOP = {"name": Setting("RunName", optional=True), "seed": Setting("NonNegativeInt", optional=False)}
+
+# What a config hands to a builder that asks for it: (group that takes it, parameter) -> (section, key, off).
+# A key of None stands for the whole group; choosing it for a part that does not ask for it is an error.
+HANDED = {
+    ("model", "activation"): ("activation", None, None),
+    ("model", "normalization"): ("regularization", "normalization", "none"),
+    ("model", "dropout"): ("regularization", "dropout", 0),
+    ("loss", "label_smoothing"): ("regularization", "label_smoothing", 0),
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The part that a group's section names, with its checked settings."""
+
+    part: Part
+    settings: Mapping[str, Any]
+
+    def build(self, **provided: object) -> Any:
+        """Call the part's builder with what the program provides."""
+        return self.part.build(provided, self.settings)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a run."""
+
+    name: str
+    seed: int
+    choices: Mapping[str, Choice]
+    text: str  # the whole config as YAML: interpolations unresolved, paths absolute
+    overrides: tuple[str, ...]
+    extension: Path | None
+
+    def __getitem__(self, group: str) -> Choice:
+        return self.choices[group]
+
+    def flat(self) -> dict[str, Any]:
+        """Every setting by its dotted key, interpolations unresolved, as loggers want it."""
+        return dict(_flattened("", OmegaConf.to_container(OmegaConf.create(self.text))))
+
+
+def check(composed: Composed) -> Config:
+    """Check every key and value. Raises ConfigError for the first that is wrong."""
+    values = plain(composed.tree)
+    for key in values:
+        if key not in GROUPS and key not in TOP:
+            raise ConfigError(_unknown(key, "a group or setting", (*GROUPS, *TOP), composed))
+    top = {key: _checked(key, values.get(key, "???"), setting, composed) for key, setting in TOP.items()}
+    choices = {group: _choice(group, values, composed) for group in GROUPS}
+    _check_handed(choices, composed)
+    name = top["name"] or _default_name(composed)
+    text = _yaml(composed, choices, name)
+    return Config(name, top["seed"], choices, text, tuple(composed.typed.values()), composed.extension)
+
+
+def _flattened(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flattened(f"{prefix}.{key}" if prefix else str(key), inner)
+    else:
+        yield prefix, value if isinstance(value, bool | int | float | str) else str(value)
+
+
+def _choice(group: str, values: Mapping[str, Any], composed: Composed) -> Choice:
+    section = values.get(group)
+    if not isinstance(section, dict) or "name" not in section:
+        raise ConfigError(
+            f"{group} is {section!r}; it must be the name of a choice, such as {_any_option(group, composed)}"
+        )
+    part = parts.find(group, str(section["name"]), composed.extension)
+    if part is None:
+        raise ConfigError(
+            f"{group}.name={section['name']}{_origin(f'{group}.name', composed)} names no {group} in code"
+        )
+    settings = {key: value for key, value in section.items() if key != "name"}
+    for key in settings:
+        if key not in part.schema:
+            raise ConfigError(_unknown(f"{group}.{key}", f"a setting of {part.name}", part.schema, composed))
+    checked = {
+        key: _checked(f"{group}.{key}", settings.get(key, "???"), setting, composed)
+        for key, setting in part.schema.items()
+    }
+    return Choice(part, checked)
+
+
+def _checked(key: str, value: Any, setting: Setting, composed: Composed) -> Any:
+    if value == "???":
+        raise ConfigError(f"{key} is missing: give {setting.describe()}, as {key}=...")
+    try:
+        return types.checked(setting.type_name, value, optional=setting.optional)
+    except ValueError as error:
+        place, _, must = str(error).partition("|")
+        shown = "null" if value is None else value
+        raise ConfigError(f"{key}{place}={shown}{_origin(key, composed)} must be {must}") from None
+
+
+def _unknown(key: str, what: str, known: Mapping[str, Any] | tuple[str, ...], composed: Composed) -> str:
+    word = key.rpartition(".")[2]
+    label = "it has" if known else "it has no settings"
+    ending = nearest(word, known, label) if known else label
+    return f"{key}{_origin(key, composed)} is not {what}; {ending}"
+
+
+def _origin(key: str, composed: Composed) -> str:
+    """The YAML file that a value comes from, where the user did not type it."""
+    if any(key == typed or key.startswith(f"{typed}.") for typed in composed.typed):
+        return ""
+    group, _, setting = key.partition(".")
+    for owner, inner in (("experiment", key), (group, setting)):
+        option = composed.choices.get(owner)
+        file = parts.options(owner, composed.extension).get(option) if option else None
+        if file and inner and OmegaConf.select(OmegaConf.load(file), inner, default=file) is not file:
+            return f" (in {owner}/{file.name})"
+    return ""
+
+
+def _check_handed(choices: Mapping[str, Choice], composed: Composed) -> None:
+    for (group, parameter), (section, key, off) in HANDED.items():
+        part = choices[group].part
+        if parameter in part.consumes:
+            continue
+        if key is None:
+            chosen = [text for typed, text in composed.typed.items() if typed.split(".")[0] == section]
+        else:
+            value = choices[section].settings[key]
+            chosen = [f"{section}.{key}={value}"] if value != off else []
+        if chosen:
+            raise ConfigError(
+                f"{chosen[0]}: {group} {part.name} takes no {parameter}; leave it out or choose another {group}"
+            )
+
+
+def _default_name(composed: Composed) -> str:
+    """The data and the model chosen: digits_cnn, iris_mlp. An option named data set first says both."""
+    data, model = composed.choices["data"], composed.choices["model"]
+    return model if model.startswith(f"{data}_") else f"{data}_{model}"
+
+
+def _yaml(composed: Composed, choices: Mapping[str, Choice], name: str) -> str:
+    tree = composed.tree.copy()
+    tree.name = name
+    for group, choice in choices.items():
+        for key, setting in choice.part.schema.items():
+            if setting.type_name in types.PATHS:
+                OmegaConf.update(tree, f"{group}.{key}", choice.settings[key])
+    return OmegaConf.to_yaml(tree)
+
+
+def _any_option(group: str, composed: Composed) -> str:
+    return f"{group}={next(iter(parts.options(group, composed.extension)), '...')}"

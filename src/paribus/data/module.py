@@ -1,0 +1,148 @@
+"""The data module for data that fits in memory: checked, split, scaled and kept on the training device."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from paribus.data import scaling
+from paribus.data.loader import BatchLoader, Loading
+from paribus.data.spec import ClassificationSpec, DataSpec, RegressionSpec
+from paribus.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True)
+class Split:
+    """inputs (N, ...) and targets (N,) of one split."""
+
+    inputs: Tensor
+    targets: Tensor
+
+
+class TensorData(LightningDataModule):
+    """Splits "train", "val" and "test" as tensors, sliced a batch at a time.
+
+    Raises DataError for what would not train rightly (an empty split, a wrong shape, NaN, a label out of range) and
+    ConfigError for a batch size above the training rows.
+    """
+
+    def __init__(
+        self,
+        splits: Mapping[str, Split],
+        spec: DataSpec,
+        loading: Loading,
+        *,
+        scaling_kind: str,
+        image_range: float | None = None,
+    ) -> None:
+        super().__init__()
+        for name, split in splits.items():
+            _check_split(name, split, spec)
+        rows = len(splits["train"].inputs)
+        if loading.batch_size > rows:
+            raise ConfigError(
+                f"data.batch_size={loading.batch_size} is more than the {rows} training rows; use {rows} or less"
+            )
+        self.spec, self._loading = spec, loading
+        self._raw = dict(splits)
+        self._scaler = scaling.fit(scaling_kind, splits["train"].inputs, image_range)
+        self._ready: dict[str, Split] = {}
+
+    def num_rows(self, name: str) -> int:
+        """Rows of a split."""
+        return len(self._raw[name].inputs)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps in one epoch."""
+        return self._loader("train", self._raw["train"]).num_batches
+
+    def train_dataloader(self) -> BatchLoader:
+        """Batches of the training split in the epoch's order."""
+        return self._loader("train", self._scaled("train"))
+
+    def val_dataloader(self) -> BatchLoader:
+        """Batches of the validation split, as it lies."""
+        return self._loader("val", self._scaled("val"))
+
+    def test_dataloader(self) -> BatchLoader:
+        """Batches of the test split, as it lies."""
+        return self._loader("test", self._scaled("test"))
+
+    def _loader(self, name: str, split: Split) -> BatchLoader:
+        return BatchLoader(split.inputs, split.targets, self._loading, shuffle=name == "train")
+
+    def _scaled(self, name: str) -> Split:
+        """The split scaled and moved, once, to the device that trains or tests."""
+        if name not in self._ready:
+            device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+            split = self._raw[name]
+            self._ready[name] = Split(self._scaler(split.inputs).to(device), split.targets.to(device))
+        return self._ready[name]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was fitted on the training split, as plain numbers."""
+        return {"scaler": self._scaler.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Use what was fitted in training."""
+        self._scaler = scaling.Scaler(**state["scaler"])
+        self._ready = {}
+
+
+def _check_split(name: str, split: Split, spec: DataSpec) -> None:
+    inputs, targets = split.inputs, split.targets
+    if len(inputs) == 0:
+        raise DataError(f"the {name} split is empty; give it more rows (data.validation_fraction, data.test_fraction)")
+    if tuple(inputs.shape[1:]) != spec.input_shape:
+        raise DataError(f"{name} inputs have the shape {tuple(inputs.shape[1:])} an example, not {spec.input_shape}")
+    if targets.shape != inputs.shape[:1]:
+        raise DataError(
+            f"{name} targets have the shape {tuple(targets.shape)}, not ({len(inputs)},): give one value an example"
+        )
+    _check_finite(f"{name} inputs", inputs)
+    if isinstance(spec, ClassificationSpec):
+        _check_labels(name, targets, spec.num_classes)
+    elif isinstance(spec, RegressionSpec):
+        _check_finite(f"{name} targets", targets)
+
+
+def _check_finite(what: str, values: Tensor) -> None:
+    if values.is_floating_point() and not torch.isfinite(values).all():
+        place = (~torch.isfinite(values)).nonzero()[0].tolist()
+        column = f", column {place[1]}" if len(place) == 2 else ""
+        raise DataError(
+            f"{what}: row {place[0]}{column} is {values[tuple(place)].item()}; every value must be a finite number"
+        )
+
+
+def _check_labels(name: str, targets: Tensor, num_classes: int) -> None:
+    if targets.is_floating_point():
+        raise DataError(f"{name} targets are {targets.dtype}; class labels must be whole numbers")
+    wrong = ((targets < 0) | (targets >= num_classes)).nonzero()
+    if len(wrong):
+        row = int(wrong[0])
+        raise DataError(f"{name} targets: row {row}: label {int(targets[row])} is outside 0..{num_classes - 1}")
+
+
+def regression_data(
+    inputs: Tensor,
+    targets: Tensor,
+    rows: Mapping[str, Tensor],
+    target_name: str,
+    loading: Loading,
+    *,
+    scaling_kind: str,
+    scale_target: bool,
+) -> TensorData:
+    """Splits for regression, the target in standard units of the training rows if scale_target."""
+    train = targets[rows["train"]]
+    mean, deviation = (float(train.mean()), float(train.std(correction=0))) if scale_target else (0.0, 1.0)
+    if deviation == 0:
+        raise DataError(f"{target_name} has the same value in every training row; there is nothing to learn")
+    spec = RegressionSpec(tuple(inputs.shape[1:]), target_name, mean, deviation)
+    splits = {name: Split(inputs[index], (targets[index] - mean) / deviation) for name, index in rows.items()}
+    return TensorData(splits, spec, loading, scaling_kind=scaling_kind)

@@ -1,0 +1,223 @@
+"""One run, from a checked config to the files in its folder. Reads top to bottom as what a run is."""
+
+import paribus.torchvision_ops  # noqa: F401, I001 - before anything imports lightning
+
+import functools
+import logging
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from torch import nn
+
+from paribus import figures, parts
+from paribus.activations import gain
+from paribus.checkpoints import Checkpoints, load
+from paribus.config import Config
+from paribus.data.loader import Loading
+from paribus.data.spec import BinarySpec, ClassificationSpec, DataSpec, RegressionSpec
+from paribus.errors import ConfigError
+from paribus.initializers import initialize
+from paribus.interruption import Interruption
+from paribus.losses import Loss
+from paribus.progress import ProgressReport
+from paribus.recording import EpochRows
+from paribus.results import RunFolder
+from paribus.schedulers import Horizon
+from paribus.seeding import derive
+from paribus.tasks.classification import Classification
+from paribus.tasks.regression import Regression
+from paribus.tasks.task import Task
+
+TASKS: dict[type[DataSpec], type[Task]] = {
+    ClassificationSpec: Classification,
+    BinarySpec: Classification,
+    RegressionSpec: Regression,
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run ends with: its folder and the figures of metrics.json."""
+
+    folder: Path
+    metrics: dict[str, Any]
+
+
+def run(config: Config, resume: Path | None = None) -> Result:
+    """Train, validate, test; the files are in the run folder. With `resume`, go on in that folder from last.ckpt.
+
+    Raises ConfigError or DataError before the folder is made, and RunError or Interrupted after.
+    """
+    prepare_torch(config.seed)
+    data = build_data(config)
+    task = build_task(config, data)
+    trainer: Trainer = config["trainer"].build()
+    folder = RunFolder.claim(config.name) if resume is None else _resumable(resume, config)
+    checkpoint = folder.checkpoints / "last.ckpt" if resume else None
+    folder.start(config, str(trainer.strategy.root_device))
+    interruption = Interruption(folder.checkpoints / "last.ckpt")
+    with folder.recording(), interruption.listening():
+        checkpoints = _equip(trainer, config, task, folder, interruption)
+        torch.manual_seed(derive(config.seed, "training"))
+        trainer.fit(task, data, ckpt_path=checkpoint)
+        epochs, train_seconds = trainer.current_epoch, round(checkpoints.train_seconds, 3)
+        trainer.test(task, data, ckpt_path=checkpoints.best, verbose=False)
+        metrics = {
+            **checkpoints.best_metrics,
+            **_floats(trainer),
+            "best_epoch": checkpoints.best_epoch,
+            "epochs": epochs,
+            "train_seconds": train_seconds,
+        }
+        folder.write_json("metrics.json", metrics)
+        _draw(trainer, task, folder, checkpoints.best_epoch)
+        _log_hyperparameters(trainer, config, metrics)
+    return Result(folder.path, metrics)
+
+
+def evaluate(config: Config, run_folder: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """Test best.ckpt of a run anew: (the figures now, the figures stored). Writes nothing."""
+    folder = RunFolder.existing(run_folder)
+    prepare_torch(config.seed)
+    data = build_data(config)
+    task = build_task(config, data)
+    trainer: Trainer = config["trainer"].build()
+    trainer.test(task, data, ckpt_path=folder.checkpoints / "best.ckpt", verbose=False)
+    return _floats(trainer), folder.read_json("metrics.json")
+
+
+def prepare_torch(seed: int) -> None:
+    """Same config, same seed, same machine: same bits; and no chatter of libraries on the screen."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if torch.cuda.is_available():
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.set_flush_denormal(True)  # subnormal floats make recurrent runs twice as slow
+    torch.manual_seed(derive(seed, "building"))
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").propagate = False
+    warnings.simplefilter("default")
+
+
+def build_data(config: Config) -> LightningDataModule:
+    """The data module that the config chooses. Raises DataError or ConfigError."""
+    settings = config["data"].settings
+    loading = Loading(
+        config.seed,
+        settings["batch_size"],
+        settings["num_workers"],
+        config["trainer"].settings["steps_per_execution"],
+    )
+    data: LightningDataModule = config["data"].build(loading=loading, root=settings["root"])
+    return data
+
+
+def build_task(config: Config, data: Any) -> Task:
+    """Loss, initialized model and task for the data. Raises ConfigError for parts that do not fit together."""
+    spec: DataSpec = data.spec
+    trainer = config["trainer"].settings
+    loss = _build_loss(config, spec)
+    activation = config["activation"].build
+    model: nn.Module = config["model"].build(
+        spec=spec,
+        num_outputs=loss.num_outputs,
+        activation=activation,
+        normalization=config["regularization"].settings["normalization"],
+        dropout=config["regularization"].settings["dropout"],
+    )
+    _check_batch_norm(model, config)
+    fill = config["initializer"]
+    activation_gain = gain(activation()) if "activation_gain" in fill.part.consumes else None
+    initialize(model, lambda layer: fill.build(layer=layer, activation_gain=activation_gain), config.seed)
+    return TASKS[type(spec)](
+        spec,
+        model,
+        loss,
+        lambda parameters: config["optimizer"].build(parameters=parameters),
+        functools.partial(
+            config["scheduler"].build,
+            horizon=Horizon(data.steps_per_epoch * trainer["max_epochs"], trainer["max_epochs"]),
+        ),
+        config["regularization"].build(),
+        steps_per_epoch=data.steps_per_epoch,
+        monitor=trainer["monitor"],
+        log_every_n_steps=trainer["log_every_n_steps"],
+    )
+
+
+def _build_loss(config: Config, spec: DataSpec) -> Loss:
+    chosen = config["loss"]
+    if not parts.accepts(chosen.part, "spec", spec):
+        kind = {BinarySpec: "binary classification", RegressionSpec: "regression"}.get(type(spec), "classification")
+        every = [parts.find("loss", name, config.extension) for name in parts.options("loss", config.extension)]
+        fitting = [part.name for part in every if part is not None and parts.accepts(part, "spec", spec)]
+        raise ConfigError(
+            f"loss={chosen.part.name} does not fit data={config['data'].part.name}, which is for {kind}; "
+            f"use loss={' or '.join(fitting)}"
+        )
+    loss: Loss = chosen.build(spec=spec, label_smoothing=config["regularization"].settings["label_smoothing"])
+    return loss
+
+
+def _check_batch_norm(model: nn.Module, config: Config) -> None:
+    uses = any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in model.modules())
+    if uses and config["data"].settings["batch_size"] == 1:
+        raise ConfigError("data.batch_size=1: batch normalization needs 2 or more, or another normalization")
+
+
+def _resumable(path: Path, config: Config) -> RunFolder:
+    """The folder of a run that can go on. Raises ConfigError where there is nothing to do or no checkpoint."""
+    folder = RunFolder.existing(path)
+    pid = folder.running_process()
+    if pid is not None:
+        raise ConfigError(f"resume={path}: the run is still going on, as process {pid}")
+    epochs = load(folder.checkpoints / "last.ckpt")["epoch"] + 1
+    wanted = config["trainer"].settings["max_epochs"]
+    if folder.read_json("status.json").get("status") == "finished" and epochs >= wanted:
+        raise ConfigError(
+            f"resume={path}: the run has finished its {epochs} epochs; add trainer.max_epochs={2 * epochs} to go on"
+        )
+    return folder
+
+
+def _equip(trainer: Trainer, config: Config, task: Task, folder: RunFolder, interruption: Interruption) -> Checkpoints:
+    """Give the trainer its logger and callbacks, in the order in which an epoch's end is to be seen."""
+    logger: Logger | None = config["logger"].build(folder=folder.path)
+    trainer.loggers = [logger] if logger else []
+    if isinstance(logger, TensorBoardLogger):
+        logger.experiment.add_text("config", "    " + config.text.replace("\n", "\n    "))
+    stopping = config["early_stopping"].build(monitor=task.monitor, monitor_mode=task.monitor_mode)
+    checkpoints = Checkpoints(folder.checkpoints, task.monitor, task.monitor_mode)
+    trainer.callbacks += [ProgressReport(task.monitor), EpochRows(folder), interruption]  # type: ignore[attr-defined]
+    trainer.callbacks += [stopping, checkpoints] if stopping else [checkpoints]  # type: ignore[attr-defined]
+    return checkpoints
+
+
+def _floats(trainer: Trainer) -> dict[str, float]:
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def _draw(trainer: Trainer, task: Task, folder: RunFolder, best_epoch: int) -> None:
+    drawn = {"learning_curves": figures.learning_curves(folder.rows(), best_epoch), **task.figures()}
+    for name, figure in drawn.items():
+        figures.save(figure, folder.figures / f"{name}.png")
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(name, figures.pixels(figure), trainer.current_epoch, dataformats="HWC")
+
+
+def _log_hyperparameters(trainer: Trainer, config: Config, metrics: dict[str, Any]) -> None:
+    final = {name: value for name, value in metrics.items() if name.startswith(("test/", "val/"))}
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):  # the HPARAMS tab is filled with the final figures
+            logger.log_hyperparams(config.flat(), final)
+        else:
+            logger.log_hyperparams(config.flat())
+        logger.finalize("success")

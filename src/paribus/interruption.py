@@ -1,0 +1,63 @@
+"""Ctrl-C and SIGTERM: training stops at the end of the step, saves a checkpoint and says so by its exit code."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from paribus.errors import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption(Callback):
+    """While training, a first signal waits for the end of the step; a second, or one at another time, acts at once."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        self._checkpoint = checkpoint
+        self._received: int | None = None
+        self._training = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the signals over for the length of a run."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals belong to the main thread
+            return
+        before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if not self._training or self._received is not None:
+            raise Interrupted(number)
+        self._received = number
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From here on a signal waits."""
+        self._training = True
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        """Stop between steps."""
+        if self._received is not None:
+            trainer.save_checkpoint(self._checkpoint)
+            raise Interrupted(self._received)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop after the last epoch's own checkpoint, for a signal that came during validation."""
+        if self._received is not None:
+            raise Interrupted(self._received)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From here on a signal acts at once."""
+        self._training = False
+        if self._received is not None:
+            raise Interrupted(self._received)

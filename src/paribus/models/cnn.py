@@ -1,0 +1,67 @@
+"""Convolutional network. Shapes: B batch, C channels, H height, W width."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from torch import nn
+
+from paribus.data.spec import DataSpec
+from paribus.errors import ConfigError
+from paribus.models.layers import POOLINGS, add_normalization, dense_layers
+from paribus.types import ConvolutionBlock, ConvolutionBlocks, PositiveIntList
+
+POOL_SIZE = 2
+
+
+def cnn(
+    spec: DataSpec,
+    num_outputs: int,
+    activation: Callable[[], nn.Module],
+    normalization: str,
+    dropout: float,
+    *,
+    blocks: ConvolutionBlocks,
+    hidden_sizes: PositiveIntList,
+) -> nn.Module:
+    """(B, C, H, W) -> (B, num_outputs). Dropout follows the last block and each hidden dense layer.
+
+    Raises ConfigError for data that are no images and for blocks that shrink an image to nothing.
+    """
+    if not spec.is_image:
+        raise ConfigError(f"model cnn needs images, and the data gives {spec.input_shape} an example; use model=mlp")
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    channels, height, width = spec.input_shape
+    for index, block in enumerate(blocks):
+        layers[f"block{index + 1}"] = _block(channels, block, activation, normalization)
+        channels, height, width = block.channels, _size(height, block), _size(width, block)
+        if min(height, width) < 1:
+            raise ConfigError(
+                f"model.blocks[{index}] leaves nothing of an image of {spec.input_shape[1]}x{spec.input_shape[2]}; "
+                "use fewer blocks, less pooling or more padding"
+            )
+    layers["flatten"] = nn.Flatten()
+    if dropout:
+        layers["dropout"] = nn.Dropout(dropout)
+    layers.update(
+        dense_layers(channels * height * width, hidden_sizes, num_outputs, activation, normalization, dropout)
+    )
+    return nn.Sequential(layers)
+
+
+def _block(
+    channels: int, block: ConvolutionBlock, activation: Callable[[], nn.Module], normalization: str
+) -> nn.Module:
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["convolution"] = nn.Conv2d(
+        channels, block.channels, block.kernel, block.stride, block.padding, padding_mode=block.padding_mode
+    )
+    add_normalization(layers, "normalization", normalization, "image", block.channels)
+    layers["activation"] = activation()
+    if block.pooling != "none":
+        layers["pooling"] = POOLINGS[block.pooling](POOL_SIZE)
+    return nn.Sequential(layers)
+
+
+def _size(size: int, block: ConvolutionBlock) -> int:
+    size = (size + 2 * block.padding - block.kernel) // block.stride + 1
+    return size if block.pooling == "none" else size // POOL_SIZE

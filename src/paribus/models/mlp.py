@@ -1,0 +1,25 @@
+"""Multilayer perceptron. Shapes: B batch, F features of one flattened example."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from math import prod
+
+from torch import nn
+
+from paribus.data.spec import DataSpec
+from paribus.models.layers import dense_layers
+from paribus.types import PositiveIntList
+
+
+def mlp(
+    spec: DataSpec,
+    num_outputs: int,
+    activation: Callable[[], nn.Module],
+    normalization: str,
+    dropout: float,
+    *,
+    hidden_sizes: PositiveIntList,
+) -> nn.Module:
+    """(B, *input_shape) -> (B, num_outputs). Without hidden layers: the perceptron, or logistic regression."""
+    hidden = dense_layers(prod(spec.input_shape), hidden_sizes, num_outputs, activation, normalization, dropout)
+    return nn.Sequential(OrderedDict(flatten=nn.Flatten(), **hidden))

@@ -1,0 +1,198 @@
+"""The run folder and the files in it. What is written here is read by people, sweeps and comparisons."""
+
+import csv
+import json
+import logging
+import os
+import platform
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+
+from paribus.config import Config
+from paribus.errors import ConfigError, Interrupted
+
+RUNS = Path("outputs/runs")
+PACKAGES = (
+    "paribus",
+    "torch",
+    "torchvision",
+    "lightning",
+    "hydra-core",
+    "torchmetrics",
+    "scikit-learn",
+    "numpy",
+)
+
+log = logging.getLogger("paribus")
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+class RunFolder:
+    """outputs/runs/<name>/<date_time>, or the folder of an earlier run that goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints, self.figures = path / "checkpoints", path / "figures"
+        self.config, self.metrics_csv = path / "config.yaml", path / "metrics.csv"
+
+    @classmethod
+    def claim(cls, name: str) -> "RunFolder":
+        """Make a new folder that no other run has, also of those started in the same second."""
+        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        parent = (RUNS / name).absolute()
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            for attempt in range(1, 10_000):
+                path = parent / (stamp if attempt == 1 else f"{stamp}_{attempt}")
+                try:
+                    path.mkdir()
+                    return cls(path)
+                except FileExistsError:
+                    continue
+        except OSError as error:
+            raise ConfigError(f"no run folder can be made in {parent}: {error.strerror}") from None
+        raise AssertionError("10,000 runs in one second")
+
+    @classmethod
+    def existing(cls, path: Path) -> "RunFolder":
+        """The folder of an earlier run. Raises ConfigError where there is none."""
+        folder = cls(path.expanduser().absolute())
+        if not folder.path.is_dir():
+            raise ConfigError(f"{path} is no folder; give a run folder, such as those in {RUNS}")
+        if not folder.config.is_file():
+            raise ConfigError(f"{path} is no run folder: it holds no config.yaml")
+        return folder
+
+    def start(self, config: Config, device: str) -> None:
+        """Write what decides the run and where it runs."""
+        self.config.write_text(config.text, encoding="utf-8")
+        typed = list(config.overrides)
+        earlier = self.path / "overrides.yaml"
+        if earlier.is_file():
+            typed = [*OmegaConf.to_object(OmegaConf.load(earlier)), *typed]  # type: ignore[misc]
+        earlier.write_text(OmegaConf.to_yaml(OmegaConf.create(typed)), encoding="utf-8")
+        self.write_json("environment.json", environment(config, device))
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a file whole: readers never see half of it."""
+        partial = self.path / f".{name}.partial"
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        partial.replace(self.path / name)
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """What write_json wrote; empty where there is none. Raises ConfigError for a damaged file."""
+        file = self.path / name
+        try:
+            content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        except ValueError as error:
+            raise ConfigError(f"{file} is damaged: {error}") from None
+        assert isinstance(content, dict)
+        return content
+
+    def append_row(self, row: Mapping[str, float]) -> None:
+        """Add a row to metrics.csv, with the columns of its first row."""
+        new = not self.metrics_csv.is_file()
+        with self.metrics_csv.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(row) if new else list(self.rows()[0] or row), extrasaction="ignore")
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+
+    def rows(self) -> list[dict[str, float]]:
+        """metrics.csv as numbers."""
+        if not self.metrics_csv.is_file():
+            return []
+        with self.metrics_csv.open(newline="", encoding="utf-8") as file:
+            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+    def keep_rows(self, epochs: int) -> None:
+        """Drop rows beyond the checkpoint that a resume starts from; they are about to be made again."""
+        rows = self.rows()
+        if len(rows) > epochs:
+            self.metrics_csv.unlink()
+            for row in rows[:epochs]:
+                self.append_row(row)
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Keep status.json and train.log while the run goes on, and say in them how it ended."""
+        handler = logging.FileHandler(self.path / "train.log", encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        for name in ("paribus", "lightning.pytorch", "py.warnings"):
+            logging.getLogger(name).addHandler(handler)
+        status = {"status": "running", "started": _now(), "pid": os.getpid(), "host": platform.node()}
+        self.write_json("status.json", status)
+        try:
+            yield
+            self._end({**status, "status": "finished"})
+        except (Interrupted, KeyboardInterrupt):
+            self._end({**status, "status": "interrupted"})
+            raise
+        except BaseException as error:
+            log.error("the run failed\n%s", traceback.format_exc())
+            self._end({**status, "status": "failed", "error": f"{type(error).__name__}: {error}"})
+            raise
+        finally:
+            for name in ("paribus", "lightning.pytorch", "py.warnings"):
+                logging.getLogger(name).removeHandler(handler)
+            handler.close()
+
+    def _end(self, status: Mapping[str, Any]) -> None:
+        try:
+            self.write_json("status.json", {**status, "ended": _now()})
+        except OSError as error:  # a full disk: the error that brought us here matters more
+            print(f"status.json cannot be written: {error.strerror}", file=sys.stderr)
+
+    def running_process(self) -> int | None:
+        """The process that is still at this run on this machine, if any."""
+        status = self.read_json("status.json")
+        pid = status.get("pid")
+        if status.get("status") != "running" or status.get("host") != platform.node() or not isinstance(pid, int):
+            return None
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            return None
+        return pid if pid != os.getpid() else None
+
+
+def environment(config: Config, device: str) -> dict[str, Any]:
+    """Versions, device and git commit."""
+    return {
+        "versions": {name: metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "torch_build": torch.__version__,
+        "platform": platform.platform(),
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "git_commit": _git("rev-parse", "HEAD"),
+        "git_changes": bool(_git("status", "--porcelain")),
+        "extension": str(config.extension) if config.extension else None,
+        "command": sys.argv,
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def table(figures: Mapping[str, float], names: Sequence[str]) -> str:
+    """Lines of name and value, aligned."""
+    width = max(len(name) for name in names)
+    return "\n".join(f"  {name:<{width}}  {figures[name]:.4f}" for name in names)

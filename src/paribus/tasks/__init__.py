@@ -1,0 +1,1 @@
+"""Tasks: one LightningModule for each kind, with its metrics and figures."""

@@ -1,0 +1,91 @@
+"""Gathers a stage's batches and turns them into figures a few times an epoch.
+
+torchmetrics updated at every step, and a loss read at every step, would double the time of a small model's step.
+"""
+
+from collections.abc import Callable
+from typing import NoReturn
+
+import torch
+from torch import Tensor
+from torchmetrics import MetricCollection
+
+from paribus.errors import RunError
+
+FLUSH_VALUES = 2**21  # outputs held before they go to the metrics: 8 MB of float32
+FLUSH_STEPS = 200  # steps before losses are looked at
+
+
+class Meter:
+    """The mean of every loss, weighted by batch size, and the metrics of one stage.
+
+    `readable` turns outputs and targets into what the metrics take, such as probabilities.
+    A loss that is not finite raises RunError with its step and the last finite loss, at the next flush.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        metrics: MetricCollection,
+        readable: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    ) -> None:
+        self.stage, self.metrics, self._readable = stage, metrics, readable
+        self.step = 0
+        self.last_finite: float | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was gathered."""
+        self._sums: dict[str, float] = {}
+        self._count = 0
+        self._clear()
+        self.metrics.reset()
+
+    def _clear(self) -> None:
+        self._outputs: list[Tensor] = []
+        self._targets: list[Tensor] = []
+        self._losses: list[dict[str, Tensor]] = []
+
+    def add(self, outputs: Tensor, targets: Tensor, losses: dict[str, Tensor]) -> None:
+        """One batch: outputs (B, K), targets (B,) and named scalar losses, all as they are on the device."""
+        self._outputs.append(outputs.detach())
+        self._targets.append(targets)
+        self._losses.append({name: loss.detach() for name, loss in losses.items()})
+        self.step += 1
+        if len(self._losses) >= FLUSH_STEPS or len(self._losses) * outputs.numel() >= FLUSH_VALUES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Check the losses and update the metrics with all that is held."""
+        if not self._losses:
+            return
+        sizes = torch.tensor([len(targets) for targets in self._targets], dtype=torch.float64)
+        for name in self._losses[0]:
+            values = torch.stack([losses[name] for losses in self._losses]).to("cpu", torch.float64)
+            if not torch.isfinite(values).all():
+                self._diverged(name, values)
+            self._sums[name] = self._sums.get(name, 0.0) + float(values @ sizes)
+            if name == "loss":
+                self.last_finite = float(values[-1])
+        self._count += int(sizes.sum())
+        outputs, targets = torch.cat(self._outputs), torch.cat(self._targets)
+        self._clear()
+        self.metrics.update(*self._readable(outputs.float(), targets))
+
+    def compute(self) -> dict[str, float]:
+        """The figures of the stage by full name, such as val/loss, and a fresh start."""
+        self.flush()
+        figures = {f"{self.stage}/{name}": total / self._count for name, total in self._sums.items()}
+        figures |= {f"{self.stage}/{name}": float(value) for name, value in self.metrics.compute().items()}
+        self.reset()
+        return figures
+
+    def _diverged(self, name: str, values: Tensor) -> NoReturn:
+        wrong = int((~torch.isfinite(values)).nonzero()[0])
+        step = self.step - len(values) + wrong + 1
+        finite = float(values[wrong - 1]) if wrong else self.last_finite
+        raise RunError(
+            f"{self.stage}/{name} is {float(values[wrong])} at step {step}"
+            + (f"; the last finite one was {finite:.4g}" if finite is not None else "; it never was finite")
+            + "; lower optimizer.lr or set regularization.gradient_clip"
+        )

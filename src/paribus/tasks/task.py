@@ -1,0 +1,191 @@
+"""What all tasks share: one optimizer step, three stages, and the figures of an epoch."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torchmetrics import MetricCollection
+
+from paribus.data.loader import Batch
+from paribus.data.spec import DataSpec
+from paribus.errors import ConfigError, nearest
+from paribus.losses import Loss
+from paribus.regularization import Regularization
+from paribus.schedulers import Schedule
+from paribus.tasks.meter import Meter
+
+
+class Task(LightningModule):
+    """A model with its loss, optimizer, schedule and regularization.
+
+    Optimization is Lightning's manual kind, so that one call of training_step may take several optimizer steps. Each
+    batch is a list of (inputs (B, ...), targets (B,)) pairs. Raises ConfigError for a `monitor` that is not measured.
+    """
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        model: nn.Module,
+        loss: Loss,
+        make_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        make_schedule: Callable[..., Schedule | None],
+        regularization: Regularization,
+        *,
+        steps_per_epoch: int,
+        monitor: str,
+        log_every_n_steps: int,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.spec, self.model, self.loss = spec, model, loss
+        self._make_optimizer, self._regularization = make_optimizer, regularization
+        self.steps_per_epoch, self._log_every_n_steps = steps_per_epoch, log_every_n_steps
+        self._weights = [weight for weight in model.parameters() if weight.ndim > 1]
+        self._meters = {stage: Meter(stage, self.metrics(stage), self.readable) for stage in ("train", "val", "test")}
+        self._tested: list[Batch] = []
+        self.monitor, self.monitor_mode = monitor, self._mode(monitor)
+        self._schedule = make_schedule(monitor_mode=self.monitor_mode)
+
+    @abstractmethod
+    def metrics(self, stage: str) -> MetricCollection:
+        """The torchmetrics of a stage, by the name that follows "val/"; they take what `readable` gives."""
+
+    @abstractmethod
+    def readable(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """outputs (B, K), targets (B,) -> predictions and targets as people and metrics read them."""
+
+    @abstractmethod
+    def figures(self) -> dict[str, Figure]:
+        """Figures of the test that has just run, by file name."""
+
+    def test_results(self) -> tuple[Tensor, Tensor]:
+        """Readable predictions and targets of the whole test that has just run, on the CPU."""
+        outputs, targets = zip(*self._tested, strict=True)
+        return self.readable(torch.cat(outputs), torch.cat(targets))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """inputs (B, *input_shape) -> outputs (B, K): logits, or values in standard units."""
+        outputs: Tensor = self.model(inputs)
+        return outputs
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer and, where there is a schedule, its scheduler."""
+        optimizer = self._make_optimizer(self.model.parameters())
+        if self._schedule is None:
+            return optimizer
+        return [optimizer], [self._schedule.make(optimizer)]
+
+    def on_fit_start(self) -> None:
+        """Metrics live where the model does."""
+        self._move_metrics()
+
+    def on_test_start(self) -> None:
+        """As on_fit_start."""
+        self._move_metrics()
+
+    def _move_metrics(self) -> None:
+        for meter in self._meters.values():
+            meter.metrics.to(self.device)
+
+    def on_train_start(self) -> None:
+        """Count the steps of a resumed run on."""
+        self._meters["train"].step = self.global_step
+
+    def training_step(self, batches: Sequence[Batch], batch_idx: int) -> None:
+        """One optimizer step for each batch of the group."""
+        for inputs, targets in batches:
+            self._optimize(inputs, targets)
+
+    def _optimize(self, inputs: Tensor, targets: Tensor) -> None:
+        optimizer = self.optimizers()
+        assert not isinstance(optimizer, list)
+        outputs = self(inputs)
+        losses = {"loss": self.loss(outputs, targets), **self._regularization.penalties(self._weights)}
+        optimizer.zero_grad()
+        self.manual_backward(torch.stack(list(losses.values())).sum() if len(losses) > 1 else losses["loss"])
+        norm = self._regularization.clip(list(self.model.parameters()))
+        if self.global_step % self._log_every_n_steps == 0:
+            self._log_step(losses, norm)
+        optimizer.step()
+        self._move_schedule("step")
+        self._meters["train"].add(outputs, targets, losses)
+
+    def _log_step(self, losses: dict[str, Tensor], norm: Tensor | None) -> None:
+        if not self.loggers:
+            return
+        if norm is None:
+            gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
+            norm = nn.utils.get_total_norm(gradients)
+        figures = {f"step/{name}": float(loss) for name, loss in losses.items()}
+        figures |= {"step/gradient_norm": float(norm), "step/learning_rate": self.learning_rate}
+        for logger in self.loggers:
+            logger.log_metrics(figures, self.global_step)
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the first group of parameters, now."""
+        return float(self.trainer.optimizers[0].param_groups[0]["lr"])
+
+    def _move_schedule(self, event: Literal["step", "epoch", "metric"], figure: float | None = None) -> None:
+        if self._schedule is None or self._schedule.moved_by != event:
+            return
+        scheduler: Any = self.lr_schedulers()
+        if figure is None:
+            scheduler.step()
+        else:
+            scheduler.step(figure)
+
+    def validation_step(self, batches: Sequence[Batch], batch_idx: int) -> None:
+        """Measure without learning."""
+        self._measure(batches, "val")
+
+    def test_step(self, batches: Sequence[Batch], batch_idx: int) -> None:
+        """As validation, and keep the outputs for the figures."""
+        self._measure(batches, "test")
+
+    def _measure(self, batches: Sequence[Batch], stage: str) -> None:
+        for inputs, targets in batches:
+            outputs = self(inputs)
+            self._meters[stage].add(outputs, targets, {"loss": self.loss(outputs, targets)})
+            if stage == "test":
+                self._tested.append((outputs.float().cpu(), targets.cpu()))
+
+    def on_validation_epoch_end(self) -> None:
+        """Close the epoch: the figures of training and validation become known together."""
+        figures = self._meters["train"].compute() | self._meters["val"].compute()
+        figures["train/learning_rate"] = self.learning_rate
+        self.log_dict(figures, logger=False)
+        for logger in self.loggers:
+            logger.log_metrics({**figures, "epoch": self.current_epoch + 1}, self.global_step)
+        self._move_schedule("epoch")
+        self._move_schedule("metric", figures[self.monitor])
+
+    def on_test_epoch_start(self) -> None:
+        """Forget an earlier test."""
+        self._tested.clear()
+
+    def on_test_epoch_end(self) -> None:
+        """The test figures."""
+        self.log_dict(self._meters["test"].compute(), logger=False)
+
+    def _mode(self, monitor: str) -> Literal["min", "max"]:
+        """Whether a metric such as val/accuracy is better high or low. Raises ConfigError for an unknown one."""
+        stage, _, name = monitor.partition("/")
+        known = self._meters[stage].metrics
+        if name == "loss":
+            return "min"
+        if name not in known:
+            names = [f"{stage}/{each}" for stage in ("val", "train") for each in ("loss", *self._meters[stage].metrics)]
+            raise ConfigError(f"trainer.monitor={monitor} is not measured; {nearest(monitor, names)}")
+        return "max" if known[name].higher_is_better else "min"
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Batches of resident data are there already."""
+        if batch[0][0].device == device:
+            return batch
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)

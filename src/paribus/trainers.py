@@ -1,0 +1,46 @@
+"""The Trainer: how long, where and how precisely."""
+
+import torch
+from lightning.pytorch import Trainer
+
+from paribus.checkpoints import AtomicCheckpointIO
+from paribus.errors import ConfigError
+from paribus.types import Accelerator, MetricName, PositiveInt, Precision
+
+
+def lightning(
+    *,
+    max_epochs: PositiveInt,
+    accelerator: Accelerator,
+    precision: Precision,
+    monitor: MetricName,
+    log_every_n_steps: PositiveInt,
+    steps_per_execution: PositiveInt,
+) -> Trainer:
+    """Lightning's Trainer on one device, with our own checkpoints and progress.
+
+    The task takes monitor and log_every_n_steps, the data steps_per_execution. Raises ConfigError for a GPU that
+    is not there.
+    """
+    return Trainer(
+        accelerator=_device(accelerator),
+        devices=1,
+        precision=precision,
+        max_epochs=max_epochs,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        plugins=[AtomicCheckpointIO()],
+    )
+
+
+def _device(accelerator: str) -> str:
+    available = torch.cuda.is_available()
+    if accelerator == "gpu" and not available:
+        reason = "torch is a CPU build" if torch.version.cuda is None else "torch finds no CUDA device"
+        raise ConfigError(
+            f"trainer.accelerator=gpu: there is no usable GPU here ({reason}); use trainer=cpu, or see `paribus doctor`"
+        )
+    return "gpu" if accelerator != "cpu" and available else "cpu"

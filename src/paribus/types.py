@@ -1,0 +1,126 @@
+"""The types that builders' settings may have. A setting's annotation is looked up here by name, never evaluated.
+
+Each is checked in pydantic's strict mode, without inf and nan; its description says what a value must be.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
+
+STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+
+Flag = Annotated[bool, Field(description="true or false")]
+Text = Annotated[str, Field(description="text")]
+Number = Annotated[float, Field(description="a number")]
+PositiveFloat = Annotated[float, Field(gt=0, description="a number above 0")]
+NonNegativeFloat = Annotated[float, Field(ge=0, description="a number, 0 or more")]
+Probability = Annotated[float, Field(ge=0, le=1, description="a number from 0 to 1")]
+ProbabilityBelowOne = Annotated[float, Field(ge=0, lt=1, description="a number from 0 to below 1")]
+Fraction = Annotated[float, Field(gt=0, lt=1, description="a number between 0 and 1")]
+PositiveInt = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
+NonNegativeInt = Annotated[int, Field(ge=0, description="a whole number, 0 or more")]
+PositiveIntList = Annotated[
+    list[Annotated[int, Field(ge=1)]],
+    Field(description="a list of whole numbers, 1 or more each, such as [64,64]"),
+]
+TextList = Annotated[list[str], Field(description="a list of texts, such as [age,city]")]
+Character = Annotated[str, StringConstraints(min_length=1, max_length=1), Field(description="one character")]
+RunName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=100),
+    Field(description="letters, digits, '_', '-' and '.'"),
+]
+MetricName = Annotated[
+    str, StringConstraints(pattern=r"^(train|val)/\w+$"), Field(description="a metric such as val/loss")
+]
+
+
+def _absolute(path: str) -> str:
+    if not path.strip():
+        raise ValueError("empty path")
+    if re.match(r"^\w+://", path):
+        raise ValueError("a URL")
+    return str(Path(path).expanduser().absolute())
+
+
+# Made absolute in the saved config, so that a run can be evaluated from any folder.
+FolderPath = Annotated[str, AfterValidator(_absolute), Field(description="the path of a folder")]
+FilePath = Annotated[str, AfterValidator(_absolute), Field(description="the path of a file")]
+PATHS = ("FolderPath", "FilePath")
+
+Scaling = Annotated[Literal["standard", "min_max", "none"], Field(description="standard, min_max or none")]
+TaskKind = Annotated[Literal["classification", "regression"], Field(description="classification or regression")]
+MissingValues = Annotated[Literal["error", "drop", "fill"], Field(description="error, drop or fill")]
+Normalization = Annotated[Literal["none", "batch", "layer"], Field(description="none, batch or layer")]
+Interval = Annotated[Literal["step", "epoch"], Field(description="step or epoch")]
+Accelerator = Annotated[Literal["auto", "cpu", "gpu"], Field(description="auto, cpu or gpu")]
+Precision = Annotated[Literal["32-true", "bf16-mixed", "64-true"], Field(description="32-true, bf16-mixed or 64-true")]
+Reduction = Annotated[Literal["fan_in", "fan_out"], Field(description="fan_in or fan_out")]
+
+
+class ConvolutionBlock(BaseModel):
+    """Convolution, normalization, activation, pooling. Sizes in pixels; padding on each side."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid", frozen=True)
+
+    channels: Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
+    kernel: Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
+    stride: Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
+    padding: Annotated[int, Field(ge=0, description="a whole number, 0 or more")]
+    padding_mode: Annotated[Literal["zeros", "replicate"], Field(description="zeros or replicate")]
+    pooling: Annotated[Literal["none", "max", "avg", "min"], Field(description="none, max, avg or min")]
+
+
+ConvolutionBlocks = Annotated[
+    list[ConvolutionBlock],
+    Field(description=f"a list of blocks with the keys {', '.join(ConvolutionBlock.model_fields)}"),
+]
+
+
+def known(name: str) -> bool:
+    """Whether an annotation of this name is one of this file's types."""
+    return name[:1].isupper() and name in globals()
+
+
+def describe(name: str) -> str:
+    """What a value of the named type must be, such as "a number above 0"."""
+    metadata = getattr(globals()[name], "__metadata__", ())
+    return next((item.description for item in metadata if getattr(item, "description", None)), name)
+
+
+def checked(name: str, value: Any, *, optional: bool = False) -> Any:
+    """The value as the named type, or a ValueError whose text is "KEY_SUFFIX|what it must be".
+
+    KEY_SUFFIX names the place inside a nested value, such as "[1].kernel"; it is empty for plain ones.
+    """
+    if optional and value is None:
+        return None
+    kind = globals()[name]
+    strict = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    try:
+        return TypeAdapter(kind, config=None if strict else STRICT).validate_python(value)
+    except ValidationError as error:
+        raise ValueError(_where_and_what(error, name, optional)) from None
+
+
+def _where_and_what(error: ValidationError, name: str, optional: bool) -> str:
+    first = error.errors()[0]
+    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"])
+    must = describe(name)
+    if first["type"] == "extra_forbidden":
+        must = f"left out: {first['loc'][-1]} is not a key of a block"
+    elif first["type"] == "missing":
+        must = "given"
+    elif "." in place:
+        must = ConvolutionBlock.model_fields[str(first["loc"][-1])].description or must
+    return f"{place}|{must}{' or null' if optional and not place else ''}"
