@@ -3,6 +3,7 @@
 import os
 import pickle
 import time
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import CheckpointIO
+from torch import nn
 
 from paribus.errors import ConfigError
 
@@ -46,12 +48,30 @@ def load(path: Path, map_location: Any | None = "cpu") -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"{path} does not exist; the run has no such checkpoint")
     try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other pickle protocols: such a file is foreign
+            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
         raise ConfigError(f"{path} is no checkpoint that can be loaded: it is damaged or foreign ({reason})") from None
-    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
-        raise ConfigError(f"{path} is no checkpoint of Paribus: it holds no state_dict")
+    for key in ("state_dict", "epoch", "pytorch-lightning_version"):
+        if not isinstance(checkpoint, dict) or key not in checkpoint:
+            raise ConfigError(f"{path} is no checkpoint of Paribus: it holds no {key}")
+    return checkpoint  # type: ignore[no-any-return]
+
+
+def load_for(module: nn.Module, path: Path) -> dict[str, Any]:
+    """The checkpoint at `path`, whose weights are those of `module` by name and shape. Raises ConfigError."""
+    checkpoint = load(path)
+    saved = {name: tuple(weight.shape) for name, weight in checkpoint["state_dict"].items()}
+    wanted = {name: tuple(weight.shape) for name, weight in module.state_dict().items()}
+    wrong = sorted(name for name in saved.keys() | wanted.keys() if saved.get(name) != wanted.get(name))
+    if wrong:
+        name = wrong[0]
+        raise ConfigError(
+            f"{path} does not fit the config: {name} is {saved.get(name, 'missing')} in the checkpoint and "
+            f"{wanted.get(name, 'missing')} in the model"
+        )
     return checkpoint
 
 

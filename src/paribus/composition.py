@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from yaml import MarkedYAMLError, YAMLError
 
 from paribus import parts
 from paribus.errors import ConfigError, nearest
@@ -77,11 +77,13 @@ def _parse(text: str) -> Override:
     try:
         override = OverridesParser.create().parse_override(text)
     except HydraException as error:
-        if "=" not in text:
+        if "=" not in text.lstrip("="):
             raise ConfigError(
                 f"{text} is not an override; overrides look like model=mlp or optimizer.lr=0.01"
             ) from None
         raise ConfigError(f"{text} cannot be read: {_one_line(error)}; put quotes around special characters") from None
+    if not override.key_or_group:
+        raise ConfigError(f"{text} is not an override: it has no key before the =")
     if override.is_sweep_override():
         raise ConfigError(f"{text} gives several values where one is wanted; several are for a sweep")
     return override
@@ -130,6 +132,8 @@ def _unknown_option(error: MissingConfigException, extension: Path | None) -> Co
 
 
 def _one_line(error: Exception) -> str:
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        return f"{error.problem_mark.name}: line {error.problem_mark.line + 1}: {error.problem}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     override = re.search(r"Could not override '([^']+)'", text)
@@ -149,6 +153,7 @@ def plain(tree: DictConfig) -> dict[str, Any]:
         resolved = OmegaConf.to_container(tree, resolve=True)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None)
-        raise ConfigError(f"{key}: {_one_line(error)}") from None
+        reason = _one_line(error).removeprefix("KeyError raised while resolving interpolation: ").strip('"')
+        raise ConfigError(f"{key}: {reason}") from None
     assert isinstance(resolved, dict)
     return {str(key): value for key, value in resolved.items()}

@@ -14,14 +14,14 @@ from paribus.parts import GROUPS, Part, Setting
 
 TOP = {"name": Setting("RunName", optional=True), "seed": Setting("NonNegativeInt", optional=False)}
 
-# What a config hands to a builder that asks for it: (group that takes it, parameter) -> (section, key, off).
-# A key of None stands for the whole group; choosing it for a part that does not ask for it is an error.
+# What a config hands to the builder of another group if that asks for it: key -> (group, parameter).
 HANDED = {
-    ("model", "activation"): ("activation", None, None),
-    ("model", "normalization"): ("regularization", "normalization", "none"),
-    ("model", "dropout"): ("regularization", "dropout", 0),
-    ("loss", "label_smoothing"): ("regularization", "label_smoothing", 0),
+    "activation": ("model", "activation"),
+    "regularization.normalization": ("model", "normalization"),
+    "regularization.dropout": ("model", "dropout"),
+    "regularization.label_smoothing": ("loss", "label_smoothing"),
 }
+OFF = (0, "none")  # values that ask for nothing
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Config:
     text: str  # the whole config as YAML: interpolations unresolved, paths absolute
     overrides: tuple[str, ...]
     extension: Path | None
+    notes: tuple[str, ...]  # settings that have no effect on the parts chosen
 
     def __getitem__(self, group: str) -> Choice:
         return self.choices[group]
@@ -63,10 +64,10 @@ def check(composed: Composed) -> Config:
             raise ConfigError(_unknown(key, "a group or setting", (*GROUPS, *TOP), composed))
     top = {key: _checked(key, values.get(key, "???"), setting, composed) for key, setting in TOP.items()}
     choices = {group: _choice(group, values, composed) for group in GROUPS}
-    _check_handed(choices, composed)
+    notes = tuple(_not_taken(choices, composed))
     name = top["name"] or _default_name(composed)
     text = _yaml(composed, choices, name)
-    return Config(name, top["seed"], choices, text, tuple(composed.typed.values()), composed.extension)
+    return Config(name, top["seed"], choices, text, tuple(composed.typed.values()), composed.extension, notes)
 
 
 def _flattened(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -106,8 +107,12 @@ def _checked(key: str, value: Any, setting: Setting, composed: Composed) -> Any:
         return types.checked(setting.type_name, value, optional=setting.optional)
     except ValueError as error:
         place, _, must = str(error).partition("|")
-        shown = "null" if value is None else value
-        raise ConfigError(f"{key}{place}={shown}{_origin(key, composed)} must be {must}") from None
+        raise ConfigError(f"{key}{place}={_shown(value)}{_origin(key, composed)} must be {must}") from None
+
+
+def _shown(value: Any) -> str:
+    """As it would be typed."""
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else "null" if value is None else str(value)
 
 
 def _unknown(key: str, what: str, known: Mapping[str, Any] | tuple[str, ...], composed: Composed) -> str:
@@ -130,20 +135,20 @@ def _origin(key: str, composed: Composed) -> str:
     return ""
 
 
-def _check_handed(choices: Mapping[str, Choice], composed: Composed) -> None:
-    for (group, parameter), (section, key, off) in HANDED.items():
-        part = choices[group].part
-        if parameter in part.consumes:
+def _not_taken(choices: Mapping[str, Choice], composed: Composed) -> Iterator[str]:
+    """What an experiment sets and the chosen part does not take. Raises ConfigError for what the user typed."""
+    for key, (group, parameter) in HANDED.items():
+        part, (section, _, setting) = choices[group].part, key.partition(".")
+        value = choices[section].settings[setting] if setting else choices[section].part.name
+        if parameter in part.consumes or value in OFF:
             continue
-        if key is None:
-            chosen = [text for typed, text in composed.typed.items() if typed.split(".")[0] == section]
-        else:
-            value = choices[section].settings[key]
-            chosen = [f"{section}.{key}={value}"] if value != off else []
-        if chosen:
+        typed = [text for each, text in composed.typed.items() if each == key or each.startswith(f"{key}.")]
+        if typed:
             raise ConfigError(
-                f"{chosen[0]}: {group} {part.name} takes no {parameter}; leave it out or choose another {group}"
+                f"{typed[0]}: {group} {part.name} takes no {parameter}; choose another {group}, or leave it out"
             )
+        if setting:
+            yield f"{key}={value} has no effect: {group} {part.name} takes no {parameter}"
 
 
 def _default_name(composed: Composed) -> str:

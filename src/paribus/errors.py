@@ -41,5 +41,5 @@ class Interrupted(BaseException):
 def nearest(word: str, words: Iterable[str], label: str = "choices") -> str:
     """The end of an error line: the nearest right word, or all of them where none is near."""
     known = sorted(words)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.65)
     return f"did you mean {close[0]}?" if close else f"{label}: {', '.join(known) or 'none'}"

@@ -5,21 +5,23 @@ import paribus.torchvision_ops  # noqa: F401, I001 - before anything imports lig
 import functools
 import logging
 import os
-import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from torch import nn
+from torch.optim import Optimizer
 
 from paribus import figures, parts
 from paribus.activations import gain
-from paribus.checkpoints import Checkpoints, load
+from paribus.checkpoints import Checkpoints, load_for
 from paribus.config import Config
 from paribus.data.loader import Loading
+from paribus.data.module import TensorData
 from paribus.data.spec import BinarySpec, ClassificationSpec, DataSpec, RegressionSpec
 from paribus.errors import ConfigError
 from paribus.initializers import initialize
@@ -58,7 +60,7 @@ def run(config: Config, resume: Path | None = None) -> Result:
     data = build_data(config)
     task = build_task(config, data)
     trainer: Trainer = config["trainer"].build()
-    folder = RunFolder.claim(config.name) if resume is None else _resumable(resume, config)
+    folder = RunFolder.claim(config.name) if resume is None else _resumable(resume, config, task)
     checkpoint = folder.checkpoints / "last.ckpt" if resume else None
     folder.start(config, str(trainer.strategy.root_device))
     interruption = Interruption(folder.checkpoints / "last.ckpt")
@@ -87,6 +89,7 @@ def evaluate(config: Config, run_folder: Path) -> tuple[dict[str, float], dict[s
     prepare_torch(config.seed)
     data = build_data(config)
     task = build_task(config, data)
+    load_for(task, folder.checkpoints / "best.ckpt")
     trainer: Trainer = config["trainer"].build()
     trainer.test(task, data, ckpt_path=folder.checkpoints / "best.ckpt", verbose=False)
     return _floats(trainer), folder.read_json("metrics.json")
@@ -102,11 +105,11 @@ def prepare_torch(seed: int) -> None:
     torch.manual_seed(derive(seed, "building"))
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     logging.captureWarnings(True)
+    logging.getLogger("py.warnings").addHandler(logging.NullHandler())
     logging.getLogger("py.warnings").propagate = False
-    warnings.simplefilter("default")
 
 
-def build_data(config: Config) -> LightningDataModule:
+def build_data(config: Config) -> TensorData:
     """The data module that the config chooses. Raises DataError or ConfigError."""
     settings = config["data"].settings
     loading = Loading(
@@ -115,14 +118,13 @@ def build_data(config: Config) -> LightningDataModule:
         settings["num_workers"],
         config["trainer"].settings["steps_per_execution"],
     )
-    data: LightningDataModule = config["data"].build(loading=loading, root=settings["root"])
+    data: TensorData = config["data"].build(loading=loading, root=settings["root"])
     return data
 
 
-def build_task(config: Config, data: Any) -> Task:
+def build_task(config: Config, data: TensorData) -> Task:
     """Loss, initialized model and task for the data. Raises ConfigError for parts that do not fit together."""
-    spec: DataSpec = data.spec
-    trainer = config["trainer"].settings
+    spec, trainer = data.spec, config["trainer"].settings
     loss = _build_loss(config, spec)
     activation = config["activation"].build
     model: nn.Module = config["model"].build(
@@ -136,11 +138,17 @@ def build_task(config: Config, data: Any) -> Task:
     fill = config["initializer"]
     activation_gain = gain(activation()) if "activation_gain" in fill.part.consumes else None
     initialize(model, lambda layer: fill.build(layer=layer, activation_gain=activation_gain), config.seed)
+
+    def make_optimizer(parameters: Iterable[nn.Parameter]) -> Optimizer:
+        optimizer: Optimizer = config["optimizer"].build(parameters=parameters)
+        return optimizer
+
+    make_optimizer(model.parameters())  # settings that do not go together are found now, not in the run
     return TASKS[type(spec)](
         spec,
         model,
         loss,
-        lambda parameters: config["optimizer"].build(parameters=parameters),
+        make_optimizer,
         functools.partial(
             config["scheduler"].build,
             horizon=Horizon(data.steps_per_epoch * trainer["max_epochs"], trainer["max_epochs"]),
@@ -172,13 +180,13 @@ def _check_batch_norm(model: nn.Module, config: Config) -> None:
         raise ConfigError("data.batch_size=1: batch normalization needs 2 or more, or another normalization")
 
 
-def _resumable(path: Path, config: Config) -> RunFolder:
+def _resumable(path: Path, config: Config, task: Task) -> RunFolder:
     """The folder of a run that can go on. Raises ConfigError where there is nothing to do or no checkpoint."""
     folder = RunFolder.existing(path)
     pid = folder.running_process()
     if pid is not None:
         raise ConfigError(f"resume={path}: the run is still going on, as process {pid}")
-    epochs = load(folder.checkpoints / "last.ckpt")["epoch"] + 1
+    epochs = load_for(task, folder.checkpoints / "last.ckpt")["epoch"] + 1
     wanted = config["trainer"].settings["max_epochs"]
     if folder.read_json("status.json").get("status") == "finished" and epochs >= wanted:
         raise ConfigError(

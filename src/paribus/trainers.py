@@ -23,7 +23,7 @@ def lightning(
     is not there.
     """
     return Trainer(
-        accelerator=_device(accelerator),
+        accelerator=available(accelerator),
         devices=1,
         precision=precision,
         max_epochs=max_epochs,
@@ -32,15 +32,17 @@ def lightning(
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        log_every_n_steps=1,  # the task itself keeps to the setting
         plugins=[AtomicCheckpointIO()],
     )
 
 
-def _device(accelerator: str) -> str:
-    available = torch.cuda.is_available()
-    if accelerator == "gpu" and not available:
+def available(accelerator: str) -> str:
+    """gpu or cpu: what auto means here. Raises ConfigError for a GPU that is not there."""
+    found = torch.cuda.is_available()
+    if accelerator == "gpu" and not found:
         reason = "torch is a CPU build" if torch.version.cuda is None else "torch finds no CUDA device"
         raise ConfigError(
             f"trainer.accelerator=gpu: there is no usable GPU here ({reason}); use trainer=cpu, or see `paribus doctor`"
         )
-    return "gpu" if accelerator != "cpu" and available else "cpu"
+    return "gpu" if accelerator != "cpu" and found else "cpu"

@@ -66,7 +66,8 @@ def _run(arguments: list[str]) -> int:
         raise ConfigError(f"{verb} is not a command; {nearest(verb, VERBS, 'commands')}")
     if {"--help", "-h"} & set(rest):
         return _run([])
-    command: Callable[[list[str], Path | None], int] = import_module(f"paribus.cli.{verb}").command
+    module = "listing" if verb == "list" else verb  # a module called list would hide the built-in here
+    command: Callable[[list[str], Path | None], int] = import_module(f"paribus.cli.{module}").command
     extension, rest = take_extension(rest)
     return command(rest, extension)
 

@@ -16,6 +16,8 @@ def command(arguments: list[str], extension: Path | None) -> int:
     if show:
         print(checked.text, end="")
         return 0
+    for note in checked.notes:
+        print(f"note: {note}")
     return _train(checked, folder)
 
 

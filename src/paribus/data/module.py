@@ -9,7 +9,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from paribus.data import scaling
-from paribus.data.loader import BatchLoader, Loading
+from paribus.data.loader import Batch, BatchLoader, Loading
 from paribus.data.spec import ClassificationSpec, DataSpec, RegressionSpec
 from paribus.errors import ConfigError, DataError
 
@@ -82,6 +82,10 @@ class TensorData(LightningDataModule):
             split = self._raw[name]
             self._ready[name] = Split(self._scaler(split.inputs).to(device), split.targets.to(device))
         return self._ready[name]
+
+    def transfer_batch_to_device(self, batch: list[Batch], device: torch.device, dataloader_idx: int) -> list[Batch]:
+        """Batches of resident data are there already."""
+        return batch
 
     def state_dict(self) -> dict[str, Any]:
         """What was fitted on the training split, as plain numbers."""

@@ -3,8 +3,8 @@
 torchmetrics updated at every step, and a loss read at every step, would double the time of a small model's step.
 """
 
+import math
 from collections.abc import Callable
-from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -14,13 +14,15 @@ from paribus.errors import RunError
 
 FLUSH_VALUES = 2**21  # outputs held before they go to the metrics: 8 MB of float32
 FLUSH_STEPS = 200  # steps before losses are looked at
+DIVERGED = 1e6  # times the first loss (or 1, if that is more): no run comes back from there
 
 
 class Meter:
     """The mean of every loss, weighted by batch size, and the metrics of one stage.
 
     `readable` turns outputs and targets into what the metrics take, such as probabilities.
-    A loss that is not finite raises RunError with its step and the last finite loss, at the next flush.
+    A loss that is not finite, or DIVERGED times the first one, raises RunError with its step and the last loss
+    before it, at the next flush.
     """
 
     def __init__(
@@ -31,7 +33,8 @@ class Meter:
     ) -> None:
         self.stage, self.metrics, self._readable = stage, metrics, readable
         self.step = 0
-        self.last_finite: float | None = None
+        self._limit: float | None = None
+        self._last: dict[str, float] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -62,11 +65,9 @@ class Meter:
         sizes = torch.tensor([len(targets) for targets in self._targets], dtype=torch.float64)
         for name in self._losses[0]:
             values = torch.stack([losses[name] for losses in self._losses]).to("cpu", torch.float64)
-            if not torch.isfinite(values).all():
-                self._diverged(name, values)
+            self._check(name, values)
             self._sums[name] = self._sums.get(name, 0.0) + float(values @ sizes)
-            if name == "loss":
-                self.last_finite = float(values[-1])
+            self._last[name] = float(values[-1])
         self._count += int(sizes.sum())
         outputs, targets = torch.cat(self._outputs), torch.cat(self._targets)
         self._clear()
@@ -80,12 +81,18 @@ class Meter:
         self.reset()
         return figures
 
-    def _diverged(self, name: str, values: Tensor) -> NoReturn:
-        wrong = int((~torch.isfinite(values)).nonzero()[0])
-        step = self.step - len(values) + wrong + 1
-        finite = float(values[wrong - 1]) if wrong else self.last_finite
+    def _check(self, name: str, values: Tensor) -> None:
+        if self._limit is None:  # the first name is "loss"
+            first = float(values[0])
+            self._limit = DIVERGED * (max(1.0, first) if math.isfinite(first) else 1.0)
+        wrong = (~(values.abs() <= self._limit)).nonzero()  # written so that nan is wrong too
+        if len(wrong) == 0:
+            return
+        place = int(wrong[0])
+        value, last = float(values[place]), float(values[place - 1]) if place else self._last.get(name)
         raise RunError(
-            f"{self.stage}/{name} is {float(values[wrong])} at step {step}"
-            + (f"; the last finite one was {finite:.4g}" if finite is not None else "; it never was finite")
-            + "; lower optimizer.lr or set regularization.gradient_clip"
+            f"{self.stage}/{name} is {value:.4g} at step {self.step - len(values) + place + 1}"
+            + (f", over {DIVERGED:,.0f} times the first" if math.isfinite(value) else "")
+            + (f"; the last finite loss before was {last:.4g}" if last is not None else "; it never was finite")
+            + "; lower optimizer.lr, set regularization.gradient_clip or scale the data"
         )

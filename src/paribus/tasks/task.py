@@ -43,7 +43,7 @@ class Task(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.spec, self.model, self.loss = spec, model, loss
-        self._make_optimizer, self._regularization = make_optimizer, regularization
+        self.make_optimizer, self._regularization = make_optimizer, regularization
         self.steps_per_epoch, self._log_every_n_steps = steps_per_epoch, log_every_n_steps
         self._weights = [weight for weight in model.parameters() if weight.ndim > 1]
         self._meters = {stage: Meter(stage, self.metrics(stage), self.readable) for stage in ("train", "val", "test")}
@@ -75,7 +75,7 @@ class Task(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer and, where there is a schedule, its scheduler."""
-        optimizer = self._make_optimizer(self.model.parameters())
+        optimizer = self.make_optimizer(self.model.parameters())
         if self._schedule is None:
             return optimizer
         return [optimizer], [self._schedule.make(optimizer)]
@@ -121,7 +121,7 @@ class Task(LightningModule):
         if norm is None:
             gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
             norm = nn.utils.get_total_norm(gradients)
-        figures = {f"step/{name}": float(loss) for name, loss in losses.items()}
+        figures = {f"step/{name}": float(loss.detach()) for name, loss in losses.items()}
         figures |= {"step/gradient_norm": float(norm), "step/learning_rate": self.learning_rate}
         for logger in self.loggers:
             logger.log_metrics(figures, self.global_step)
@@ -183,9 +183,3 @@ class Task(LightningModule):
             names = [f"{stage}/{each}" for stage in ("val", "train") for each in ("loss", *self._meters[stage].metrics)]
             raise ConfigError(f"trainer.monitor={monitor} is not measured; {nearest(monitor, names)}")
         return "max" if known[name].higher_is_better else "min"
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Batches of resident data are there already."""
-        if batch[0][0].device == device:
-            return batch
-        return super().transfer_batch_to_device(batch, device, dataloader_idx)

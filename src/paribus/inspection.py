@@ -1,0 +1,79 @@
+"""What a run would be, found without running it: sizes, the first loss, the time of a step."""
+
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from paribus.config import Config
+from paribus.experiment import build_data, build_task, prepare_torch
+from paribus.tasks.task import Task
+from paribus.trainers import available
+
+WARM_STEPS, TIMED_STEPS = 3, 10
+
+
+def inspect(config: Config) -> Iterator[str]:
+    """Lines to print. Raises whatever building the run would raise."""
+    prepare_torch(config.seed)
+    data = build_data(config)
+    task = build_task(config, data)
+    device = torch.device("cuda" if available(config["trainer"].settings["accelerator"]) == "gpu" else "cpu")
+    task.to(device)
+    inputs, targets = (tensor.to(device) for tensor in next(iter(data.train_dataloader()))[0])
+    first, chance = _first_losses(task, inputs, targets)
+    seconds, state_bytes = _time_step(task, inputs, targets)
+    epochs, steps = config["trainer"].settings["max_epochs"], data.steps_per_epoch
+    parameters = list(task.model.parameters())
+    yield f"{config.name}: data {config['data'].part.name}, model {config['model'].part.name}"
+    yield from (f"note           {note}" for note in config.notes)
+    yield "rows           " + ", ".join(f"{name} {data.num_rows(name)}" for name in ("train", "val", "test"))
+    yield f"batch          inputs {tuple(inputs.shape)} {inputs.dtype}, targets {tuple(targets.shape)} {targets.dtype}"
+    yield f"outputs        {tuple(task(inputs).shape)}"
+    yield f"parameters     {sum(each.numel() for each in parameters):,} ({_size(_bytes(parameters))})"
+    yield f"optimizer      {config['optimizer'].part.name}, state {_size(state_bytes)}"
+    yield f"first loss     {first:.4f}; chance gives {chance:.4f}"
+    yield f"steps          {steps} an epoch, {steps * epochs} in {epochs} epochs"
+    yield (
+        f"estimated time {seconds * steps:.1f} s of steps an epoch, "
+        f"{seconds * steps * epochs / 60:.1f} min in all, on {device}"
+    )
+
+
+def _first_losses(task: Task, inputs: Tensor, targets: Tensor) -> tuple[float, float]:
+    """The loss of the untrained model, and that of knowing nothing: equal logits, or the training mean."""
+    task.eval()
+    with torch.no_grad():
+        outputs = task(inputs)
+        return float(task.loss(outputs, targets)), float(task.loss(torch.zeros_like(outputs), targets))
+
+
+def _time_step(task: Task, inputs: Tensor, targets: Tensor) -> tuple[float, int]:
+    """Seconds of one optimizer step, and the bytes of the optimizer's state after it."""
+    task.train()
+    optimizer = task.make_optimizer(task.model.parameters())
+    for step in range(WARM_STEPS + TIMED_STEPS):
+        if step == WARM_STEPS:
+            _wait(inputs.device)
+            started = time.perf_counter()
+        optimizer.zero_grad()
+        task.loss(task(inputs), targets).backward()
+        optimizer.step()
+    _wait(inputs.device)
+    seconds = (time.perf_counter() - started) / TIMED_STEPS
+    states = [value for state in optimizer.state.values() for value in state.values() if isinstance(value, Tensor)]
+    return seconds, _bytes(states)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _bytes(tensors: list[Tensor] | list[torch.nn.Parameter]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _size(number: int) -> str:
+    return f"{number / 2**20:.2f} MiB" if number >= 2**20 else f"{number / 2**10:.1f} KiB"

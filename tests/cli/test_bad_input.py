@@ -1,0 +1,287 @@
+"""Mistakes: each ends with exit code 2 (1 for a failed run) and one line that says what, where and what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from conftest import DATA, Run, run_folder
+
+# What is typed -> what the one line must say. None of these needs torch.
+CONFIG_MISTAKES = {
+    "modle=mlp": ["modle", "did you mean model?"],
+    "model=mpl": ["model=mpl", "did you mean mlp?"],
+    "experiment=digits_cn": ["experiment=digits_cn", "did you mean digits_cnn?"],
+    "optimizer.momentun=0.9 optimizer=sgd": ["optimizer.momentun is not a setting of sgd", "did you mean momentum?"],
+    "+optimizer.extra=1": ["optimizer.extra is not a setting of adam", "it has: beta1"],
+    "+seeed=1": ["seeed", "did you mean seed?"],
+    "optimizer.lr=abc": ["optimizer.lr=abc must be a number above 0"],
+    "optimizer.lr=-1": ["optimizer.lr=-1 must be a number above 0"],
+    "optimizer.lr=nan": ["optimizer.lr=nan must be"],
+    "optimizer.lr=inf": ["optimizer.lr=inf must be"],
+    "optimizer.lr='0.1'": ["optimizer.lr=0.1 must be a number above 0"],
+    "optimizer.lr=null": ["optimizer.lr=null must be a number above 0"],
+    "optimizer.lr=true": ["optimizer.lr=true must be"],
+    "seed=1.5": ["seed=1.5 must be a whole number"],
+    "seed=0,1": ["seed=0,1 gives several values", "sweep"],
+    "model=mlp,cnn": ["model=mlp,cnn gives several values", "sweep"],
+    "seed=range(3)": ["seed=range(3) gives several values", "sweep"],
+    "optimizer.name=sgd": ["use optimizer=sgd"],
+    "regularization.dropout=1": ["regularization.dropout=1 must be a number from 0 to below 1"],
+    "regularization.normalization=bacth": ["regularization.normalization=bacth must be none, batch or layer"],
+    "model.hidden_sizes=[64,0]": ["model.hidden_sizes[1]"],
+    "model.hidden_sizes=64": ["model.hidden_sizes=64 must be a list of whole numbers"],
+    "model.blocks=[{channels:8}]": ["model.blocks[0].kernel", "must be given"],
+    "model.blocks.0.kernal=3": ["model.blocks[0].kernal", "kernal is not a key of a block"],
+    "model.blocks.1.pooling=mean": ["model.blocks[1].pooling", "none, max, avg or min"],
+    "data=table": ["data.path is missing"],
+    "data=table data.path=t.csv": ["data.target is missing"],
+    "data.root=s3://bucket/data": ["data.root=s3://bucket/data must be the path of a folder"],
+    "data.root=${oc.env:NO_SUCH_VARIABLE}": ["data.root", "NO_SUCH_VARIABLE"],
+    "name=a/b": ["name=a/b must be letters"],
+    "lr=[1": ["lr=[1 cannot be read"],
+    "=3": ["no key"],
+    "mlp": ["mlp is not an override"],
+    "--lr=3": ["--lr=3 is not a flag"],
+    "--multirun": ["sweep"],
+    "~model": ["nothing can be removed"],
+    "~optimizer.lr": ["nothing can be removed"],
+    "optimizer=null": ["optimizer takes one name"],
+    "optimizer=[adam]": ["did you mean adam?"],
+    "model@other=mlp": ["model=mlp"],
+    "hydra.run.dir=x": ["hydra.run.dir=x", "outputs/runs"],
+    "trainer.monitor=loss": ["trainer.monitor=loss must be a metric such as val/loss"],
+    "regularization.label_smoothing=0.1 loss=mse": ["loss mse takes no label_smoothing"],
+    "resume=nowhere": ["nowhere", "no such folder"],
+    "resume=": ["resume= takes one path"],
+    "--extend nowhere": ["nowhere", "no such folder"],
+}
+
+# These are found once data and model are built.
+BUILD_MISTAKES = {
+    "trainer.monitor=val/acuracy": ["config error", "trainer.monitor=val/acuracy", "did you mean val/accuracy?"],
+    "data.batch_size=2000": ["config error", "data.batch_size=2000", "1258 training rows"],
+    "data.batch_size=1 regularization.normalization=batch": ["config error", "data.batch_size=1"],
+    "loss=mse": ["config error", "loss=mse does not fit data=digits", "cross_entropy"],
+    "loss=binary_cross_entropy": ["config error", "use loss=cross_entropy"],
+    "data=diabetes model=mlp": ["config error", "loss=cross_entropy", "huber or mae or mse"],
+    "data=iris": ["config error", "model cnn needs images", "use model=mlp"],
+    "model.blocks.1.kernel=20": ["config error", "model.blocks[1] leaves nothing of an image of 8x8"],
+    "optimizer=sgd optimizer.momentum=0 optimizer.nesterov=true": ["config error", "optimizer.nesterov"],
+    "data.test_fraction=0.5 data.validation_fraction=0.5": ["data error", "leave no rows"],
+    "data.validation_fraction=0.001": ["data error", "validation split", "data.validation_fraction"],
+    "data=table model=mlp data.path=nowhere.csv data.target=y": ["data error", "nowhere.csv: no such file"],
+}
+
+
+@pytest.mark.parametrize("typed", CONFIG_MISTAKES)
+def test_config_mistake_is_one_line(paribus: Run, tmp_path: Path, typed: str) -> None:
+    _expect_one_line(paribus, tmp_path, typed.split(), ["config error", *CONFIG_MISTAKES[typed]])
+
+
+@pytest.mark.parametrize("typed", BUILD_MISTAKES)
+def test_mistake_found_while_building_is_one_line(paribus: Run, tmp_path: Path, typed: str) -> None:
+    _expect_one_line(paribus, tmp_path, [*typed.split(), "trainer=cpu"], BUILD_MISTAKES[typed])
+
+
+def _expect_one_line(paribus: Run, folder: Path, arguments: list[str], parts: list[str]) -> None:
+    before = set(folder.rglob("*"))
+    code, out, err = paribus("train", *arguments)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1, err
+    assert all(part in err for part in parts), err
+    assert set(folder.rglob("*")) == before  # no folder left behind
+
+
+def test_gpu_without_a_gpu(paribus: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    _expect_one_line(paribus, tmp_path, ["trainer=gpu"], ["config error", "trainer.accelerator=gpu", "trainer=cpu"])
+
+
+def _rows(count: int = 60) -> list[str]:
+    return [f"{i % 7},{i * 0.5},{'abc'[i % 3]},{'yes' if i % 2 else 'no'}" for i in range(count)]
+
+
+# What is wrong in the CSV (columns a,b,c,y; 60 rows) -> what the one line must say. The header is line 1.
+TABLES = {
+    "blank target": (lambda rows: [*rows[:9], "1,2,a,", *rows[10:]], [], ["row 11", "'y'", "target is missing"]),
+    "text among numbers": (lambda rows: ["x1,2,a,yes", *rows], [], ["row 2", "'a'", "'x1' is not a number"]),
+    "blank feature": (lambda rows: [*rows, "1,,a,no"], [], ["row 62", "'b'", "data.missing=fill"]),
+    "NaN in a feature": (lambda rows: [*rows, "1,nan,a,no"], [], ["row 62", "'b'", "data.missing=fill"]),
+    "one class only": (lambda rows: [row.replace("yes", "no") for row in rows], [], ["one class only"]),
+    "a class with one row": (lambda rows: [*rows, "1,2,a,maybe"], [], ["'maybe' has 1 row"]),
+    "no rows": (lambda rows: [], [], ["no rows"]),
+    "ragged row": (lambda rows: [*rows, "1,2,a,no,5,6"], [], ["cannot be read"]),
+    "too few rows": (lambda rows: rows[:8], [], ["too few"]),
+    "text target in regression": (lambda rows: rows, ["data.task=regression", "loss=mse"], ["'no' is not a number"]),
+    "fractions as classes": (lambda rows: rows, ["data.target=b"], ["data.task=regression"]),
+    "infinite value": (lambda rows: [*rows, "inf,1,a,no"], [], ["row 62", "'a'", "inf", "finite"]),
+}
+COLUMN_MISTAKES = {
+    "data.target=z": ["data.target=z is no column", "columns: a, b, c, y"],
+    "data.exclude=[bb]": ["data.exclude=bb is no column", "did you mean b?"],
+    "data.categorical=[cc]": ["data.categorical=cc is no column"],
+    "data.delimiter=;": ["data.delimiter"],
+    "data.delimiter=ab": ["data.delimiter=ab must be one character"],
+}
+
+
+@pytest.mark.parametrize("fault", TABLES)
+def test_fault_in_a_table_names_file_and_row(paribus: Run, tmp_path: Path, fault: str) -> None:
+    spoil, extra, parts = TABLES[fault]
+    file = tmp_path / "t.csv"
+    file.write_text("\n".join(["a,b,c,y", *spoil(_rows())]) + "\n")
+    arguments = ["data=table", "model=mlp", f"data.path={file}", "data.target=y", "trainer=cpu", *extra]
+    _expect_one_line(paribus, tmp_path, arguments, ["data error", str(file) if fault != "too few rows" else "", *parts])
+
+
+@pytest.mark.parametrize("typed", COLUMN_MISTAKES)
+def test_wrong_column_is_a_config_error(paribus: Run, tmp_path: Path, typed: str) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("\n".join(["a,b,c,y", *_rows()]) + "\n")
+    arguments = ["data=table", "model=mlp", f"data.path={file}", "data.target=y", "trainer=cpu", typed]
+    _expect_one_line(paribus, tmp_path, arguments, ["config error", *COLUMN_MISTAKES[typed]])
+
+
+def test_file_that_is_no_table(paribus: Run, tmp_path: Path) -> None:
+    file = tmp_path / "t.parquet"
+    file.write_bytes(b"not parquet")
+    arguments = ["data=table", "model=mlp", f"data.path={file}", "data.target=y"]
+    _expect_one_line(paribus, tmp_path, arguments, ["data error", str(file), "cannot be read"])
+
+
+def test_binary_file_as_csv(paribus: Run, tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(bytes(range(256)) * 4)
+    arguments = ["data=table", "model=mlp", f"data.path={file}", "data.target=y"]
+    _expect_one_line(paribus, tmp_path, arguments, [str(file)])
+
+
+@pytest.mark.parametrize("model", ["mlp", "digits_cnn"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_diverging_run_fails_with_step_and_last_loss(paribus: Run, optimizer: str, model: str) -> None:
+    code, _, err = paribus("train", f"model={model}", f"optimizer={optimizer}", "optimizer.lr=1e6", "trainer=cpu")
+    assert code == 1
+    assert len(err.splitlines()) == 1
+    assert err.startswith("run failed: train/loss is ")
+    assert " at step " in err and "the last finite loss before was " in err
+    folder = next(Path("outputs/runs").glob("*/*"))
+    status = (folder / "status.json").read_text()
+    assert '"status": "failed"' in status and "at step" in status
+
+
+def test_last_batch_of_one_row_with_batch_norm(paribus: Run) -> None:
+    code, out, _ = paribus(  # 1258 training rows: 1257 + 1
+        "train", "model=mlp", "data.batch_size=1257", "regularization.normalization=batch", "trainer.max_epochs=1"
+    )
+    assert code == 0 and run_folder(out).is_dir()
+
+
+def test_damaged_experiment_file_names_file_and_key(paribus: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "own" / "configs" / "experiment"
+    folder.mkdir(parents=True)
+    (folder / "slip.yaml").write_text("# @package _global_\noptimizer:\n  lrr: 0.1\n")
+    (folder / "group.yaml").write_text("# @package _global_\ndefaults:\n  - override /modle: mlp\n")
+    (folder / "option.yaml").write_text("# @package _global_\ndefaults:\n  - override /model: mpl\n")
+    (folder / "value.yaml").write_text("# @package _global_\noptimizer:\n  lr: fast\n")
+    (folder / "yaml.yaml").write_text("# @package _global_\noptimizer: [\n")
+    expected = {
+        "slip": ["optimizer.lrr (in experiment/slip.yaml)", "did you mean lr?"],
+        "group": ["modle", "did you mean model?"],
+        "option": ["model=mpl", "did you mean mlp?"],
+        "value": ["optimizer.lr=fast (in experiment/value.yaml) must be a number above 0"],
+        "yaml": ["yaml.yaml"],
+    }
+    for name, parts in expected.items():
+        arguments = ["--extend", str(tmp_path / "own"), f"experiment={name}"]
+        _expect_one_line(paribus, tmp_path, arguments, ["config error", *parts])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["trian"], ["trian is not a command", "did you mean train?"]),
+        (["list", "modle"], ["modle is not a group", "did you mean model?"]),
+        (["list", "model", "loss"], ["one group"]),
+        (["doctor", "x"], ["no arguments"]),
+        (["evaluate"], ["run=outputs/runs"]),
+        (["evaluate", "run=nowhere"], ["nowhere", "no such folder"]),
+        (["check", "model=mpl"], ["did you mean mlp?"]),
+    ],
+)
+def test_other_commands(paribus: Run, arguments: list[str], parts: list[str]) -> None:
+    code, out, err = paribus(*arguments)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert err.startswith("config error: ") and all(part in err for part in parts), err
+
+
+@pytest.fixture
+def finished(paribus: Run) -> Path:
+    """A small finished run."""
+    return run_folder(
+        paribus("train", "data=iris", "model=mlp", "trainer=cpu", "trainer.max_epochs=1", "logger=none")[1]
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 cut short"])
+def test_corrupt_checkpoint(paribus: Run, finished: Path, content: bytes) -> None:
+    (finished / "checkpoints" / "best.ckpt").unlink()
+    (finished / "checkpoints" / "best.ckpt").write_bytes(content)
+    code, _, err = paribus("evaluate", f"run={finished}")
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "best.ckpt" in err and "damaged or foreign" in err
+
+
+def test_foreign_checkpoints_run_no_code(paribus: Run, finished: Path, tmp_path: Path) -> None:
+    import pickle
+
+    import torch
+
+    class Malicious:
+        def __reduce__(self) -> tuple[object, ...]:
+            return Path.touch, (tmp_path / "owned",)
+
+    best = finished / "checkpoints" / "best.ckpt"
+    for write in (lambda: torch.save(Malicious(), best), lambda: best.write_bytes(pickle.dumps(Malicious()))):
+        best.unlink()
+        write()
+        code, _, err = paribus("evaluate", f"run={finished}")
+        assert (code, len(err.splitlines())) == (2, 1) and "best.ckpt" in err
+    assert not (tmp_path / "owned").exists()
+    torch.save({"weights": torch.zeros(1)}, best)
+    assert "holds no state_dict" in paribus("evaluate", f"run={finished}")[2]
+    checkpoint = torch.load(finished / "checkpoints" / "last.ckpt", weights_only=True)
+    checkpoint["state_dict"]["model.dense1.weight"] = torch.zeros(3, 4)
+    torch.save(checkpoint, best)
+    code, _, err = paribus("evaluate", f"run={finished}")
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "model.dense1.weight is (3, 4) in the checkpoint and (64, 4) in the model" in err
+
+
+def test_saved_run_keeps_its_parts(paribus: Run, finished: Path) -> None:
+    code, _, err = paribus("train", f"resume={finished}", "model=cnn")
+    assert code == 2 and "a saved run keeps its parts" in err
+    code, _, err = paribus("train", f"resume={finished}")
+    assert code == 2 and "has finished its 1 epochs" in err
+    (finished / "config.yaml").write_text("optimizer: [")
+    assert paribus("evaluate", f"run={finished}")[0] == 2
+    (finished / "config.yaml").unlink()
+    assert "holds no config.yaml" in paribus("evaluate", f"run={finished}")[2]
+
+
+def test_missing_download_names_data_root(paribus: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object) -> None:
+        raise RuntimeError("no network in tests")
+
+    monkeypatch.setattr("torchvision.datasets.MNIST.download", unreachable)
+    arguments = ["data=mnist", "model=mlp", f"data.root={tmp_path / 'empty'}"]
+    _expect_one_line(paribus, tmp_path, arguments, ["data error", "empty", "data.root"])
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the shared data folder is not here")
+def test_damaged_mnist_file(paribus: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torchvision.datasets.MNIST.download", lambda _: None)
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in (DATA / "MNIST" / "raw").iterdir():
+        (raw / file.name).write_bytes(file.read_bytes()[:5000])
+    _expect_one_line(paribus, tmp_path, ["data=mnist", f"data.root={tmp_path}"], ["data error", "MNIST"])
