@@ -66,7 +66,7 @@ def check(composed: Composed) -> Config:
     choices = {group: _choice(group, values, composed) for group in GROUPS}
     notes = tuple(_not_taken(choices, composed))
     name = top["name"] or _default_name(composed)
-    text = _yaml(composed, choices, name)
+    text = _yaml(composed, choices, {} if top["name"] else {"name": name})
     return Config(name, top["seed"], choices, text, tuple(composed.typed.values()), composed.extension, notes)
 
 
@@ -157,9 +157,95 @@ def _default_name(composed: Composed) -> str:
     return model if model.startswith(f"{data}_") else f"{data}_{model}"
 
 
-def _yaml(composed: Composed, choices: Mapping[str, Choice], name: str) -> str:
+def _yaml(composed: Composed, choices: Mapping[str, Choice], filled: Mapping[str, str]) -> str:
+    """What is saved: as composed, but for what is filled in and for paths, which are made absolute."""
     tree = composed.tree.copy()
-    tree.name = name
+    tree.update(filled)
+    for group, choice in choices.items():
+        for key, setting in choice.part.schema.items():
+            if setting.type_name in types.PATHS:
+                OmegaConf.update(tree, f"{group}.{key}", choice.settings[key])
+    return OmegaConf.to_yaml(tree)
+
+
+def _any_option(group: str, composed: Composed) -> str:
+    return f"{group}={next(iter(parts.options(group, composed.extension)), '...')}"        origin = _origin(f"{group}.name", composed)
+        raise ConfigError(
+            f"{group}.name={section['name']}{origin} names no {group} in code; "
+            "if it is a part of your own, give its folder with --extend"
+        )
+    settings = {key: value for key, value in section.items() if key != "name"}
+    for key in settings:
+        if key not in part.schema:
+            raise ConfigError(_unknown(f"{group}.{key}", f"a setting of {part.name}", part.schema, composed))
+    checked = {
+        key: _checked(f"{group}.{key}", settings.get(key, "???"), setting, composed)
+        for key, setting in part.schema.items()
+    }
+    return Choice(part, checked)
+
+
+def _checked(key: str, value: Any, setting: Setting, composed: Composed) -> Any:
+    if value == "???":
+        raise ConfigError(f"{key} is missing: give {setting.describe()}, as {key}=...")
+    try:
+        return types.checked(setting.type_name, value, optional=setting.optional)
+    except ValueError as error:
+        place, _, must = str(error).partition("|")
+        raise ConfigError(f"{key}{place}={_shown(value)}{_origin(key, composed)} must be {must}") from None
+
+
+def _shown(value: Any) -> str:
+    """As it would be typed."""
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else "null" if value is None else str(value)
+
+
+def _unknown(key: str, what: str, known: Mapping[str, Any] | tuple[str, ...], composed: Composed) -> str:
+    word = key.rpartition(".")[2]
+    label = "it has" if known else "it has no settings"
+    ending = nearest(word, known, label) if known else label
+    return f"{key}{_origin(key, composed)} is not {what}; {ending}"
+
+
+def _origin(key: str, composed: Composed) -> str:
+    """The YAML file that a value comes from, where the user did not type it."""
+    if any(key == typed or key.startswith(f"{typed}.") for typed in composed.typed):
+        return ""
+    group, _, setting = key.partition(".")
+    for owner, inner in (("experiment", key), (group, setting)):
+        option = composed.choices.get(owner)
+        file = parts.options(owner, composed.extension).get(option) if option else None
+        if file and inner and OmegaConf.select(OmegaConf.load(file), inner, default=file) is not file:
+            return f" (in {owner}/{file.name})"
+    return ""
+
+
+def _not_taken(choices: Mapping[str, Choice], composed: Composed) -> Iterator[str]:
+    """What an experiment sets and the chosen part does not take. Raises ConfigError for what the user typed."""
+    for key, (group, parameter) in HANDED.items():
+        part, (section, _, setting) = choices[group].part, key.partition(".")
+        value = choices[section].settings[setting] if setting else choices[section].part.name
+        if parameter in part.consumes or value in OFF:
+            continue
+        typed = [text for each, text in composed.typed.items() if each == key or each.startswith(f"{key}.")]
+        if typed:
+            raise ConfigError(
+                f"{typed[0]}: {group} {part.name} takes no {parameter}; choose another {group}, or leave it out"
+            )
+        if setting:
+            yield f"{key}={value} has no effect: {group} {part.name} takes no {parameter}"
+
+
+def _default_name(composed: Composed) -> str:
+    """The data and the model chosen: digits_cnn, iris_mlp. An option named data set first says both."""
+    data, model = composed.choices["data"], composed.choices["model"]
+    return model if model.startswith(f"{data}_") else f"{data}_{model}"
+
+
+def _yaml(composed: Composed, choices: Mapping[str, Choice], filled: Mapping[str, str]) -> str:
+    """What is saved: as composed, but for what is filled in and for paths, which are made absolute."""
+    tree = composed.tree.copy()
+    tree.update(filled)
     for group, choice in choices.items():
         for key, setting in choice.part.schema.items():
             if setting.type_name in types.PATHS:

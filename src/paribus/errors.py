@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -36,6 +37,7 @@ class Interrupted(BaseException):
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.exit_code = 128 + signal_number
+        self.folder: Path | None = None  # of the run that can go on from its last checkpoint, if any
 
 
 def nearest(word: str, words: Iterable[str], label: str = "choices") -> str:

@@ -89,9 +89,11 @@ def evaluate(config: Config, run_folder: Path) -> tuple[dict[str, float], dict[s
     prepare_torch(config.seed)
     data = build_data(config)
     task = build_task(config, data)
-    load_for(task, folder.checkpoints / "best.ckpt")
+    checkpoint = load_for(task, folder.checkpoints / "best.ckpt")
+    task.load_state_dict(checkpoint["state_dict"])
+    data.load_state_dict(checkpoint[type(data).__qualname__])
     trainer: Trainer = config["trainer"].build()
-    trainer.test(task, data, ckpt_path=folder.checkpoints / "best.ckpt", verbose=False)
+    trainer.test(task, data, verbose=False)
     return _floats(trainer), folder.read_json("metrics.json")
 
 
@@ -188,6 +190,8 @@ def _resumable(path: Path, config: Config, task: Task) -> RunFolder:
         raise ConfigError(f"resume={path}: the run is still going on, as process {pid}")
     epochs = load_for(task, folder.checkpoints / "last.ckpt")["epoch"] + 1
     wanted = config["trainer"].settings["max_epochs"]
+    if epochs > wanted:
+        raise ConfigError(f"trainer.max_epochs={wanted} is less than the {epochs} epochs that {path} is at already")
     if folder.read_json("status.json").get("status") == "finished" and epochs >= wanted:
         raise ConfigError(
             f"resume={path}: the run has finished its {epochs} epochs; add trainer.max_epochs={2 * epochs} to go on"

@@ -42,17 +42,22 @@ class Interruption(Callback):
         self._received = number
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """From here on a signal waits."""
+        """From here on a signal waits. Lightning has put a handler over ours that ends in exit code 0."""
         self._training = True
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                signal.signal(number, self._handle)
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """Stop between steps."""
-        if self._received is not None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop between steps; after the last of an epoch, only when its validation and checkpoint are done."""
+        if self._received is not None and batch_idx + 1 < trainer.num_training_batches:
             trainer.save_checkpoint(self._checkpoint)
             raise Interrupted(self._received)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop after the last epoch's own checkpoint, for a signal that came during validation."""
+        """Stop after the checkpoint of the epoch before."""
         if self._received is not None:
             raise Interrupted(self._received)
 

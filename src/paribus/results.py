@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from importlib import metadata
@@ -138,8 +138,9 @@ class RunFolder:
         try:
             yield
             self._end({**status, "status": "finished"})
-        except (Interrupted, KeyboardInterrupt):
+        except Interrupted as interrupted:
             self._end({**status, "status": "interrupted"})
+            interrupted.folder = self.path if (self.checkpoints / "last.ckpt").is_file() else None
             raise
         except BaseException as error:
             log.error("the run failed\n%s", traceback.format_exc())
@@ -190,9 +191,3 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def table(figures: Mapping[str, float], names: Sequence[str]) -> str:
-    """Lines of name and value, aligned."""
-    width = max(len(name) for name in names)
-    return "\n".join(f"  {name:<{width}}  {figures[name]:.4f}" for name in names)

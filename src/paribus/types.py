@@ -20,7 +20,13 @@ from pydantic import (
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
 Flag = Annotated[bool, Field(description="true or false")]
-Text = Annotated[str, Field(description="text")]
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if type(value) is int else value  # a column may be named 2020
+
+
+Text = Annotated[str, BeforeValidator(_as_text), Field(description="text")]
 Number = Annotated[float, Field(description="a number")]
 PositiveFloat = Annotated[float, Field(gt=0, description="a number above 0")]
 NonNegativeFloat = Annotated[float, Field(ge=0, description="a number, 0 or more")]
@@ -33,7 +39,7 @@ PositiveIntList = Annotated[
     list[Annotated[int, Field(ge=1)]],
     Field(description="a list of whole numbers, 1 or more each, such as [64,64]"),
 ]
-TextList = Annotated[list[str], Field(description="a list of texts, such as [age,city]")]
+TextList = Annotated[list[Text], Field(description="a list of texts, such as [age,city]")]
 Character = Annotated[str, StringConstraints(min_length=1, max_length=1), Field(description="one character")]
 RunName = Annotated[
     str,

@@ -1,7 +1,8 @@
 """The command line. Nothing heavy is imported before a command knows that its input is right."""
 
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{error.kind}: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     except Interrupted as interrupted:
+        ending = f"; go on with: paribus train resume={interrupted.folder}" if interrupted.folder else ""
+        print(f"interrupted{ending}", file=sys.stderr)
         return interrupted.exit_code
     except KeyboardInterrupt:
         return 130
@@ -74,8 +77,6 @@ def _run(arguments: list[str]) -> int:
 
 def take_extension(arguments: list[str]) -> tuple[Path | None, list[str]]:
     """The folder of the user's own parts, from --extend or PARIBUS_EXTEND, and the other arguments."""
-    import os
-
     folder, rest = os.environ.get("PARIBUS_EXTEND"), []
     words = iter(arguments)
     for word in words:
@@ -100,3 +101,11 @@ def take(word: str, arguments: list[str]) -> tuple[Path | None, list[str]]:
     if len(found) > 1 or found == [""]:
         raise ConfigError(f"{word}= takes one path")
     return (Path(found[0]).expanduser() if found else None), rest
+
+
+def aligned(figures: Mapping[str, float], remarks: Mapping[str, str] | None = None) -> str:
+    """A line for each figure: its name, its value and what there is to remark on it."""
+    width = max(len(name) for name in figures)
+    return "\n".join(
+        f"  {name:<{width}}  {value:.4f}{(remarks or {}).get(name, '')}" for name, value in figures.items()
+    )

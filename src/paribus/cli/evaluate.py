@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from paribus.cli import take
+from paribus.cli import aligned, take
 from paribus.cli.train import saved_or_new
 from paribus.errors import ConfigError
 
@@ -16,13 +16,11 @@ def command(arguments: list[str], extension: Path | None) -> int:
     from paribus.experiment import evaluate
 
     figures, stored = evaluate(checked, folder)
-    width = max(len(name) for name in figures)
-    for name, value in figures.items():
-        print(f"  {name:<{width}}  {value:.4f}{_compared(value, stored.get(name))}")
+    remarks = {
+        name: "" if value == stored.get(name) else f"  (stored: {stored.get(name, float('nan')):.4f})"
+        for name, value in figures.items()
+    }
+    print(aligned(figures, remarks))
+    same = all(value == stored.get(name) for name, value in figures.items())
+    print("the same as stored, to the last bit" if same else "not the same as stored: other data, settings or machine")
     return 0
-
-
-def _compared(value: float, stored: float | None) -> str:
-    if stored is None:
-        return "  (not stored)"
-    return "" if value == stored else f"  (stored: {stored:.4f})"

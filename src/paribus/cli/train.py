@@ -1,11 +1,10 @@
 """`paribus train`: compose and check without torch, then run."""
 
-import sys
 from pathlib import Path
 
 from paribus import composition, config
-from paribus.cli import take
-from paribus.errors import ConfigError, Interrupted, RunError, UserError
+from paribus.cli import aligned, take
+from paribus.errors import ConfigError, RunError, UserError
 
 
 def command(arguments: list[str], extension: Path | None) -> int:
@@ -55,18 +54,13 @@ def _train(checked: config.Config, folder: Path | None) -> int:
         result = run(checked, folder)
     except (UserError, BrokenPipeError):
         raise
-    except Interrupted:
-        print("interrupted", file=sys.stderr)
-        raise
+    except OSError as error:
+        raise RunError(f"{error.strerror or error}: {error.filename or 'writing the run folder'}") from error
     except Exception as error:
         raise RunError(f"{type(error).__name__}: {error}") from error
-    tests = {name: value for name, value in result.metrics.items() if name.startswith("test/")}
-    print(
-        f"best epoch {result.metrics['best_epoch']} of {result.metrics['epochs']}, "
-        f"{result.metrics['train_seconds']:.1f} s of training"
-    )
-    width = max(len(name) for name in tests)
-    for name, value in tests.items():
-        print(f"  {name:<{width}}  {value:.4f}")
+    metrics = result.metrics
+    seconds = f"{metrics['train_seconds']:.1f} s of training"
+    print(f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {seconds}")
+    print(aligned({name: value for name, value in metrics.items() if name.startswith("test/")}))
     print(result.folder)
     return 0

@@ -5,6 +5,7 @@ torchmetrics updated at every step, and a loss read at every step, would double 
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,6 +33,7 @@ class Meter:
         readable: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
     ) -> None:
         self.stage, self.metrics, self._readable = stage, metrics, readable
+        self.metrics.persistent(True)  # so that its state_dict holds what was gathered
         self.step = 0
         self._limit: float | None = None
         self._last: dict[str, float] = {}
@@ -80,6 +82,16 @@ class Meter:
         figures |= {f"{self.stage}/{name}": float(value) for name, value in self.metrics.compute().items()}
         self.reset()
         return figures
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was gathered so far, as plain data, for a checkpoint within an epoch."""
+        self.flush()
+        return {"sums": self._sums, "count": self._count, "metrics": self.metrics.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._sums, self._count = state["sums"], state["count"]
+        self.metrics.load_state_dict(state["metrics"])
 
     def _check(self, name: str, values: Tensor) -> None:
         if self._limit is None:  # the first name is "loss"

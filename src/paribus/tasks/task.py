@@ -96,6 +96,14 @@ class Task(LightningModule):
         """Count the steps of a resumed run on."""
         self._meters["train"].step = self.global_step
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Within an epoch: what its training figures are made of so far."""
+        checkpoint["train_meter"] = self._meters["train"].state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._meters["train"].load_state_dict(checkpoint["train_meter"])
+
     def training_step(self, batches: Sequence[Batch], batch_idx: int) -> None:
         """One optimizer step for each batch of the group."""
         for inputs, targets in batches:

@@ -1,0 +1,303 @@
+"""`paribus train`: what a run leaves behind, that it repeats to the bit, and how it ends when it is stopped."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from lightning.pytorch import LightningModule, Trainer
+
+from conftest import DATA, QUICK, ROOT, Run, run_folder
+from paribus.interruption import Interruption
+
+IRIS = ("data=iris", "model=mlp", *QUICK)
+
+
+def weights(folder: Path, name: str = "last.ckpt") -> dict[str, torch.Tensor]:
+    checkpoint = torch.load(folder / "checkpoints" / name, weights_only=True)
+    state: dict[str, torch.Tensor] = checkpoint["state_dict"]
+    return state
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_run_folder_holds_what_the_contract_says(paribus: Run) -> None:
+    code, out, err = paribus("train", *QUICK, "name=first")
+    folder = run_folder(out)
+    assert (code, err) == (0, "")
+    assert folder.parent == Path.cwd() / "outputs" / "runs" / "first"
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["model"]["name"] == "cnn" and Path(config["data"]["root"]).is_absolute()
+    assert yaml.safe_load((folder / "overrides.yaml").read_text()) == [*QUICK, "name=first"]
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["versions"]["torch"] and environment["device"] == "cpu" and "git_commit" in environment
+    status = json.loads((folder / "status.json").read_text())
+    assert status["status"] == "finished" and status["started"] <= status["ended"]
+    rows = rows_of(folder)
+    assert [row["epoch"] for row in rows] == ["1", "2"] and float(rows[0]["step"]) == 40
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["epochs"] == 2 and metrics["best_epoch"] in (1, 2) and metrics["train_seconds"] > 0
+    assert metrics["val/loss"] == pytest.approx(float(rows[metrics["best_epoch"] - 1]["val/loss"]))
+    assert {"test/accuracy", "test/precision", "test/recall", "test/f1", "test/auroc", "test/loss"} <= metrics.keys()
+    assert f"{metrics['test/accuracy']:.4f}" in out
+    assert {file.stem for file in (folder / "figures").iterdir()} == {"learning_curves", "confusion_matrix", "roc"}
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in (folder / "figures").iterdir())
+    assert (folder / "train.log").is_file() and list((folder / "tensorboard").glob("events.*"))
+    assert weights(folder).keys() == weights(folder, "best.ckpt").keys()
+    assert all(name.startswith("model.") for name in weights(folder))
+    assert not list(folder.rglob("*.partial"))
+
+
+def test_regression_run(paribus: Run) -> None:
+    code, out, _ = paribus("train", "experiment=diabetes_mlp", *QUICK)
+    metrics = json.loads((run_folder(out) / "metrics.json").read_text())
+    assert code == 0
+    assert metrics["test/rmse"] == pytest.approx(metrics["test/mse"] ** 0.5, rel=1e-5)
+    assert metrics["test/rmse"] > 30  # in the target's own units, whose deviation is 77
+    assert (run_folder(out) / "figures" / "predicted_against_true.png").is_file()
+
+
+def test_tensorboard_holds_scalars_figures_config_and_hyperparameters(paribus: Run) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = run_folder(paribus("train", *QUICK)[1])
+    tags: dict[str, list[str]] = {}
+    for file in (folder / "tensorboard").glob("events.*"):
+        events = EventAccumulator(str(file)).Reload()
+        for kind, found in events.Tags().items():
+            tags[kind] = tags.get(kind, []) + (found if isinstance(found, list) else [])
+        if "config/text_summary" in events.Tags()["tensors"]:
+            text = events.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
+            assert "optimizer" in text and "lr: 0.001" in text
+        if "_hparams_/session_start_info" in events.summary_metadata:
+            content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+            assert b"optimizer.lr" in content
+            assert events.Scalars("test/accuracy")[0].value > 0
+    assert {"train/loss", "val/accuracy", "train/learning_rate", "step/gradient_norm"} <= set(tags["scalars"])
+    assert {"confusion_matrix", "roc", "learning_curves"} <= set(tags["images"])
+
+
+def test_same_seed_same_bits_other_seed_other_bits(paribus: Run) -> None:
+    folders = [run_folder(paribus("train", *QUICK, f"seed={seed}")[1]) for seed in (3, 3, 4)]
+    assert equal(weights(folders[0]), weights(folders[1]))
+    assert not equal(weights(folders[0]), weights(folders[2]))
+    assert len({*folders}) == 3
+
+
+def test_steps_per_execution_changes_nothing_but_the_time(paribus: Run) -> None:
+    one = run_folder(paribus("train", *QUICK)[1])
+    seven = run_folder(paribus("train", *QUICK, "trainer.steps_per_execution=7")[1])
+    assert equal(weights(one), weights(seven))
+
+
+def test_evaluate_reproduces_the_stored_figures_from_any_folder(
+    paribus: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("a,b,y\n" + "".join(f"{i % 7},{'xyz'[i % 3]},{i % 2}\n" for i in range(90)))
+    relative = ("data=table", "data.path=t.csv", "data.target=y", "model=mlp", "loss=binary_cross_entropy")
+    for arguments in ((), relative, ("experiment=diabetes_mlp",)):
+        folder = run_folder(paribus("train", *arguments, *QUICK)[1])
+        (tmp_path / "elsewhere").mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        before = sorted(folder.rglob("*"))
+        code, out, err = paribus("evaluate", f"run={folder}")
+        assert (code, err) == (0, "")
+        assert "the same as stored, to the last bit" in out and "(stored" not in out
+        assert sorted(folder.rglob("*")) == before and not list(Path.cwd().iterdir())
+        monkeypatch.chdir(tmp_path)
+
+
+def test_evaluate_says_when_figures_differ(paribus: Run) -> None:
+    folder = run_folder(paribus("train", *IRIS)[1])
+    metrics = json.loads((folder / "metrics.json").read_text())
+    (folder / "metrics.json").write_text(json.dumps({**metrics, "test/accuracy": 0.123}))
+    assert "(stored: 0.1230)" in paribus("evaluate", f"run={folder}")[1]
+
+
+def test_resume_adds_epochs_in_the_same_folder_and_ends_at_the_same_bits(paribus: Run) -> None:
+    settings = ("trainer=cpu", "scheduler=none", "model=mlp", "regularization.dropout=0.2")
+    whole = run_folder(paribus("train", *settings, "trainer.max_epochs=4")[1])
+    folder = run_folder(paribus("train", *settings, "trainer.max_epochs=2")[1])
+    seconds = json.loads((folder / "metrics.json").read_text())["train_seconds"]
+    code, out, err = paribus("train", f"resume={folder}", "trainer.max_epochs=4")
+    assert (code, err) == (0, "")
+    assert run_folder(out) == folder
+    assert equal(weights(whole), weights(folder))
+    assert (whole / "metrics.csv").read_text() == (folder / "metrics.csv").read_text()
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["epochs"] == 4 and metrics["train_seconds"] > seconds
+    assert yaml.safe_load((folder / "overrides.yaml").read_text())[-1] == "trainer.max_epochs=4"
+
+
+@pytest.mark.parametrize("step", [57, 80, 100])  # 40 steps an epoch: within the second, at its end, in the third
+def test_interrupted_run_resumes_to_the_same_bits(paribus: Run, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    settings = ("trainer=cpu", "model=mlp", "regularization.dropout=0.2", "trainer.max_epochs=4")
+    whole = run_folder(paribus("train", *settings)[1])
+    original = Interruption.on_train_batch_end
+
+    def strike(self: Interruption, trainer: Trainer, pl_module: LightningModule, *rest: object) -> None:
+        if trainer.global_step == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        original(self, trainer, pl_module, *rest)
+
+    monkeypatch.setattr(Interruption, "on_train_batch_end", strike)
+    code, _, err = paribus("train", *settings)
+    monkeypatch.undo()
+    assert code == 143 and len(err.splitlines()) == 1
+    folder = Path(err.strip().rpartition("resume=")[2])
+    assert json.loads((folder / "status.json").read_text())["status"] == "interrupted"
+    saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert (
+        saved["loops"]["fit_loop"]["epoch_loop.manual_optimization.optim_step_progress"]["total"]["completed"] == step
+    )
+    monkeypatch.chdir(folder.parents[3])
+    assert paribus("train", f"resume={folder}")[0] == 0
+    assert equal(weights(whole), weights(folder))
+    assert json.loads((folder / "metrics.json").read_text())["test/loss"] == pytest.approx(
+        json.loads((whole / "metrics.json").read_text())["test/loss"], abs=0
+    )
+    assert rows_of(folder) == rows_of(whole)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_ends_the_real_command_with_a_checkpoint(
+    command: Callable[..., subprocess.Popen[str]], number: int, code: int
+) -> None:
+    process = command("train", "trainer=cpu", "trainer.max_epochs=1000")
+    assert process.stdout is not None and process.stderr is not None
+    while "epoch 2/" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    folder = Path(err.strip().rpartition("resume=")[2])
+    assert (folder / "checkpoints" / "last.ckpt").is_file()
+    assert json.loads((folder / "status.json").read_text())["status"] == "interrupted"
+
+
+def test_two_runs_in_the_same_second_have_their_own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from paribus.results import RunFolder
+
+    monkeypatch.chdir(tmp_path)
+    assert len({RunFolder.claim("same").path for _ in range(20)}) == 20
+
+
+def test_early_stopping_stops_and_tests_the_best_epoch(paribus: Run) -> None:
+    folder = run_folder(
+        paribus("train", "data=iris", "model=mlp", "early_stopping=patience", "early_stopping.patience=2",
+                "optimizer.lr=0.05", "scheduler=none", "trainer.max_epochs=200", "trainer=cpu")[1]
+    )  # fmt: skip
+    metrics = json.loads((folder / "metrics.json").read_text())
+    rows = rows_of(folder)
+    losses = [float(row["val/loss"]) for row in rows]
+    assert metrics["epochs"] == len(rows) < 200
+    assert metrics["best_epoch"] == losses.index(min(losses)) + 1 == len(rows) - 2
+    best = torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)
+    assert best["epoch"] + 1 == metrics["best_epoch"]
+
+
+def test_penalties_are_shown_apart_from_the_data_loss(paribus: Run) -> None:
+    folder = run_folder(paribus("train", *IRIS, "regularization.l1=0.01", "regularization.l2=0.1")[1])
+    row = rows_of(folder)[-1]
+    assert float(row["train/l1_penalty"]) > 0 and float(row["train/l2_penalty"]) > 0
+    assert "val/l1_penalty" not in row
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(f"optimizer={name}" for name in ("sgd", "adamw", "rmsprop")),
+        *(f"scheduler={name}" for name in ("none", "cosine", "step", "plateau")),
+        *(f"initializer={name}" for name in ("zeros", "xavier_uniform", "xavier_normal", "he_uniform", "he_normal")),
+        *(f"activation={name}" for name in ("leaky_relu", "tanh", "sigmoid")),
+        "model=cnn", "data=wine model=mlp", "data=breast_cancer model=mlp loss=binary_cross_entropy",
+        "data=diabetes model=mlp loss=mae", "data=diabetes model=mlp loss=huber", "logger=none",
+        "regularization.gradient_clip=1", "regularization.normalization=batch", "regularization.normalization=layer",
+        "trainer.precision=bf16-mixed", "trainer.precision=64-true", "data.scaling=standard", "data.scaling=none",
+    ],
+)  # fmt: skip
+def test_every_part_trains(paribus: Run, part: str) -> None:
+    code, _, err = paribus("train", *part.split(), "trainer=cpu", "trainer.max_epochs=1", "data.batch_size=100")
+    assert (code, err) == (0, "")
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in (ROOT / "configs" / "experiment").glob("*.yaml")))
+def test_every_experiment_runs(paribus: Run, name: str) -> None:
+    if name.startswith("mnist") and not DATA.is_dir():
+        pytest.skip("the shared data folder is not here")
+    if name.startswith("mnist"):  # built whole, but not trained: an epoch takes a minute
+        code, out, _ = paribus("check", f"experiment={name}", f"data.root={DATA}", "data.batch_size=32")
+        assert code == 0 and "train 55000, val 5000, test 10000" in out
+    else:
+        assert paribus("train", f"experiment={name}", *QUICK)[0] == 0
+
+
+def test_cfg_job_shows_the_config_without_torch(command: Callable[..., subprocess.Popen[str]]) -> None:
+    out, err = command("train", "--cfg", "job", "optimizer=sgd", "optimizer.lr=0.5").communicate(timeout=30)
+    assert err == "" and yaml.safe_load(out)["optimizer"]["lr"] == 0.5
+
+
+def test_secrets_from_the_environment_are_not_written(paribus: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_NAME", "s3cret")
+    folder = run_folder(paribus("train", *IRIS, "name=${oc.env:SECRET_NAME}")[1])
+    assert folder.parent.name == "s3cret"
+    assert "name: ${oc.env:SECRET_NAME}" in (folder / "config.yaml").read_text()
+    assert b"s3cret" not in b"".join(file.read_bytes() for file in folder.glob("*.yaml"))
+
+
+def test_relative_output_survives_a_closed_pipe(tmp_path: Path) -> None:
+    started = time.monotonic()
+    line = f"'{sys.executable}' -m paribus list model | head -1"
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.startswith("model") and "Traceback" not in done.stderr
+    assert time.monotonic() - started < 60
+
+
+@pytest.mark.parametrize("kilobytes", [60, 600])
+def test_full_disk_fails_with_one_line(tmp_path: Path, kilobytes: int) -> None:
+    disk = tmp_path / "small"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(disk)]
+    if sys.platform != "linux" or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a small tmpfs cannot be mounted here")
+    try:
+        arguments = ["train", "model=mlp", "model.hidden_sizes=[256,256]", "trainer=cpu"]
+        done = subprocess.run(
+            [sys.executable, "-m", "paribus", *arguments],
+            cwd=disk,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        statuses = [json.loads(file.read_text())["status"] for file in disk.rglob("status.json")]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("run failed: No space left on device: ")
+    assert statuses == ["failed"]
+
+
+def test_script_does_the_same(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "train.py"), "optimizer.lr=abc"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "config error: optimizer.lr=abc must be a number above 0\n")
