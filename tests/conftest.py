@@ -5,15 +5,15 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side; more threads would only wait for each other
 os.environ.pop("PARIBUS_EXTEND", None)
 
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from pathlib import Path  # noqa: E402
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
-import pytest  # noqa: E402
+import pytest
 
-import paribus.torchvision_ops  # noqa: E402, F401 - before anything imports lightning
-from paribus.cli import main  # noqa: E402
+import paribus.torchvision_ops
+from paribus.cli import main
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"

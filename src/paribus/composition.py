@@ -45,7 +45,7 @@ def compose(overrides: Sequence[str], extension: Path | None = None) -> Composed
         del tree._content["hydra"]  # type: ignore[union-attr]
     except MissingConfigException as error:
         raise _unknown_option(error, extension) from None
-    except (HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, OSError, ValueError, TypeError) as error:
         raise ConfigError(_one_line(error)) from None
     assert isinstance(choices, dict)
     OmegaConf.set_struct(tree, False)
@@ -113,7 +113,7 @@ def _cleaned(override: Override, extension: Path | None) -> str:
 def _chosen(group: str, option: object, text: str, extension: Path | None) -> str:
     known = parts.options(group, extension)
     if option is None and group == "experiment":
-        return f"{group}=null"
+        return "~experiment"
     if isinstance(option, list | dict) or option is None:
         raise ConfigError(f"{text}: {group} takes one name; {nearest(str(option), known)}")
     if str(option) not in known:

@@ -109,10 +109,18 @@ def _checked(key: str, value: Any, setting: Setting, composed: Composed) -> Any:
         return types.checked(setting.type_name, value, optional=setting.optional)
     except ValueError as error:
         place, _, must = str(error).partition("|")
-        raise ConfigError(f"{key}{place}={_shown(value)}{_origin(key, composed)} must be {must}") from None
+        raise ConfigError(
+            f"{key}{place}={as_typed(_inner(value, place))}{_origin(key, composed)} must be {must}"
+        ) from None
 
 
-def _shown(value: Any) -> str:
+def _inner(value: Any, place: str) -> Any:
+    """The element of a list that `place`, such as [1], points to; the whole value where it points elsewhere."""
+    index = place.strip("[]")
+    return value[int(index)] if isinstance(value, list) and index.isdigit() else value
+
+
+def as_typed(value: Any) -> str:
     """As it would be typed."""
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else "null" if value is None else str(value)
 

@@ -42,6 +42,8 @@ TASKS: dict[type[DataSpec], type[Task]] = {
     RegressionSpec: Regression,
 }
 
+BATCH_SETTINGS = ("seed", "data.batch_size", "trainer.steps_per_execution")  # they decide what a batch is
+
 
 @dataclass(frozen=True)
 class Result:
@@ -166,8 +168,8 @@ def _build_loss(config: Config, spec: DataSpec) -> Loss:
     chosen = config["loss"]
     if not parts.accepts(chosen.part, "spec", spec):
         kind = {BinarySpec: "binary classification", RegressionSpec: "regression"}.get(type(spec), "classification")
-        every = [parts.find("loss", name, config.extension) for name in parts.options("loss", config.extension)]
-        fitting = [part.name for part in every if part is not None and parts.accepts(part, "spec", spec)]
+        every = parts.by_option("loss", config.extension)
+        fitting = [option for option, part in every.items() if parts.accepts(part, "spec", spec)]
         raise ConfigError(
             f"loss={chosen.part.name} does not fit data={config['data'].part.name}, which is for {kind}; "
             f"use loss={' or '.join(fitting)}"
@@ -188,7 +190,12 @@ def _resumable(path: Path, config: Config, task: Task) -> RunFolder:
     pid = folder.running_process()
     if pid is not None:
         raise ConfigError(f"resume={path}: the run is still going on, as process {pid}")
-    epochs = load_for(task, folder.checkpoints / "last.ckpt")["epoch"] + 1
+    checkpoint = load_for(task, folder.checkpoints / "last.ckpt")
+    (loader,) = checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"]
+    for override in config.overrides if loader["position"] else ():
+        if override.partition("=")[0] in BATCH_SETTINGS:
+            raise ConfigError(f"{override}: the run was stopped within an epoch, which must be ended as it was begun")
+    epochs = checkpoint["epoch"] + 1
     wanted = config["trainer"].settings["max_epochs"]
     if epochs > wanted:
         raise ConfigError(f"trainer.max_epochs={wanted} is less than the {epochs} epochs that {path} is at already")

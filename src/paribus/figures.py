@@ -27,22 +27,26 @@ def pixels(figure: Figure) -> np.ndarray:
 
 def learning_curves(rows: Sequence[dict[str, float]], best_epoch: int) -> Figure:
     """One panel a metric: training and validation over epochs, the best epoch marked."""
-    names = [name.removeprefix("val/") for name in rows[0] if name.startswith("val/")]
+    names = sorted((name.removeprefix("val/") for name in rows[0] if name.startswith("val/")), key=_loss_first)
     columns = min(len(names), 3)
     lines = -(-len(names) // columns)
     figure = Figure(figsize=(4.2 * columns, 3.2 * lines), layout="constrained")
     epochs = [row["epoch"] for row in rows]
     for axes, name in zip(np.ravel(figure.subplots(lines, columns, squeeze=False)), names, strict=False):
-        for stage, word in (("train", "training"), ("val", "validation")):
+        for stage, word, colour in (("train", "training", "C0"), ("val", "validation", "C1")):
             if f"{stage}/{name}" in rows[0]:
                 values = [row[f"{stage}/{name}"] for row in rows]
-                axes.plot(epochs, values, label=word, marker="." if len(epochs) < 30 else None)
+                axes.plot(epochs, values, label=word, color=colour, marker="." if len(epochs) < 30 else None)
         axes.axvline(best_epoch, color="grey", linestyle=":", label=f"best epoch ({best_epoch})")
         axes.set(xlabel="epoch", title=name)
         axes.legend(fontsize="small")
     for axes in figure.axes[len(names) :]:
         axes.remove()
     return figure
+
+
+def _loss_first(name: str) -> tuple[bool, str]:
+    return name != "loss", name
 
 
 def confusion_matrix(predicted: Tensor, targets: Tensor, names: Sequence[str]) -> Figure:

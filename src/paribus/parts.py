@@ -16,6 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from paribus import types
 from paribus.errors import ConfigError
 
@@ -128,6 +130,18 @@ def find(group: str, name: str, extension: Path | None) -> Part | None:
     return found[0] if found else None
 
 
+def by_option(group: str, extension: Path | None) -> dict[str, Part]:
+    """The part that each choice of a group names. Raises ConfigError where one names none."""
+    found = {}
+    for option, file in options(group, extension).items():
+        name = OmegaConf.select(OmegaConf.load(file), "name")
+        part = find(group, str(name), extension)
+        if part is None:
+            raise ConfigError(f"{file}: name: {name} names no {group} in code")
+        found[option] = part
+    return found
+
+
 def _sources(place: Path) -> list[Path]:
     single = place.with_suffix(".py")
     return ([single] if single.is_file() else []) + sorted(place.glob("[!_]*.py"))
@@ -197,5 +211,7 @@ def first_comment(file: Path) -> str:
 
 def accepts(part: Part, parameter: str, value: object) -> bool:
     """Whether `value` is of the class that the builder's parameter is annotated with."""
-    annotation = inspect.signature(part.load(), eval_str=True).parameters[parameter].annotation
-    return isinstance(value, annotation)
+    parameters = inspect.signature(part.load(), eval_str=True).parameters
+    if parameter not in parameters or not isinstance(parameters[parameter].annotation, type):
+        raise ConfigError(f"{part.file}: {part.name} needs a parameter {parameter} with a class for its annotation")
+    return isinstance(value, parameters[parameter].annotation)

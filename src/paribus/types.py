@@ -96,7 +96,8 @@ ConvolutionBlocks = Annotated[
 
 def known(name: str) -> bool:
     """Whether an annotation of this name is one of this file's types."""
-    return name[:1].isupper() and name in globals()
+    kind = globals().get(name)
+    return hasattr(kind, "__metadata__") or kind is ConvolutionBlock
 
 
 def describe(name: str) -> str:

@@ -167,6 +167,9 @@ def test_interrupted_run_resumes_to_the_same_bits(paribus: Run, monkeypatch: pyt
         saved["loops"]["fit_loop"]["epoch_loop.manual_optimization.optim_step_progress"]["total"]["completed"] == step
     )
     monkeypatch.chdir(folder.parents[3])
+    if step % 40:
+        code, _, err = paribus("train", f"resume={folder}", "data.batch_size=64")
+        assert code == 2 and "stopped within an epoch" in err
     assert paribus("train", f"resume={folder}")[0] == 0
     assert equal(weights(whole), weights(folder))
     assert json.loads((folder / "metrics.json").read_text())["test/loss"] == pytest.approx(

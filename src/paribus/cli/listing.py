@@ -9,6 +9,7 @@ from rich.table import Table
 
 from paribus import parts
 from paribus.composition import GROUPS
+from paribus.config import as_typed
 from paribus.errors import ConfigError, nearest
 
 PIPE_WIDTH = 200  # columns of a table that no terminal shows
@@ -35,27 +36,23 @@ def _groups(extension: Path | None) -> Table:
 
 
 def _choices(group: str, extension: Path | None) -> Table:
-    settings = ["settings: what they must be = default"] if group in parts.GROUPS else []
-    table = Table(group, "what it is", *settings, box=None, pad_edge=False)
+    files = parts.options(group, extension)
+    if group not in parts.GROUPS:  # experiments choose parts and are none
+        table = Table(group, "what it is", box=None, pad_edge=False)
+        for name, file in files.items():
+            table.add_row(name, parts.first_comment(file))
+        return table
+    table = Table(group, "what it is", "settings: what they must be = default", box=None, pad_edge=False)
     table.columns[0].no_wrap = True
-    for name, file in parts.options(group, extension).items():
-        cells = ["\n".join(_settings(group, file, extension))] if settings else []
-        table.add_row(name, parts.first_comment(file), *cells)
+    for name, part in parts.by_option(group, extension).items():
+        values = OmegaConf.to_container(OmegaConf.load(files[name]))
+        assert isinstance(values, dict)
+        settings = [f"{key}: {each.describe()} = {_shown(values.get(key))}" for key, each in part.schema.items()]
+        table.add_row(name, parts.first_comment(files[name]), "\n".join(settings))
     return table
-
-
-def _settings(group: str, file: Path, extension: Path | None) -> list[str]:
-    values = OmegaConf.to_container(OmegaConf.load(file))
-    assert isinstance(values, dict)
-    part = parts.find(group, str(values.get("name")), extension)
-    if part is None:
-        raise ConfigError(f"{file}: name: {values.get('name')} names no {group} in code")
-    return [f"{key}: {setting.describe()} = {_shown(values.get(key))}" for key, setting in part.schema.items()]
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return f"{len(value)} blocks"
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    return "to be given" if value == "???" else str(value)
+    return "to be given" if value == "???" else as_typed(value)

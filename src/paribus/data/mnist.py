@@ -1,5 +1,7 @@
 """MNIST and Fashion-MNIST through torchvision's own classes, which download with a checksum."""
 
+from pathlib import Path
+
 import torch
 
 from paribus.data.loader import Loading
@@ -24,7 +26,7 @@ def fashion_mnist(root: str, loading: Loading, *, validation_size: PositiveInt, 
 def _idx_files(name: str, root: str, loading: Loading, validation_size: int, scaling: str) -> TensorData:
     train, test = _read(name, root, train=True), _read(name, root, train=False)
     kept, held_out = two_way(
-        train.targets, torch.arange(len(train.targets)), validation_size, loading.seed, "validation"
+        train.targets, torch.arange(len(train.targets)), validation_size, loading.seed, "validation_size"
     )
     splits = {
         "train": Split(train.inputs[kept], train.targets[kept]),
@@ -39,14 +41,17 @@ def _idx_files(name: str, root: str, loading: Loading, validation_size: int, sca
 
 def _read(name: str, root: str, *, train: bool) -> Split:
     dataset = getattr(torchvision.datasets, name)
+    raw = Path(root, name, "raw")
     try:
-        data = dataset(root, train=train)
-    except (RuntimeError, OSError):
-        try:
-            data = dataset(root, train=train, download=True)
-        except Exception as error:
+        data = dataset(root, train=train, download=not any(raw.glob("*-ubyte")))
+    except Exception as error:  # torchvision raises nearly anything for a file that is not what it should be
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if any(raw.glob("*-ubyte")):
             raise DataError(
-                f"{root} holds no {name}, and it could not be downloaded ({type(error).__name__}: {error}); "
-                f"set data.root to the folder that holds {name}/raw"
+                f"{raw}: a file is missing or damaged ({reason}); delete the folder to download it again"
             ) from None
+        raise DataError(
+            f"{root} holds no {name}, and it could not be downloaded ({reason}); "
+            f"set data.root to the folder that holds {name}/raw"
+        ) from None
     return Split(data.data[:, None], data.targets)

@@ -19,7 +19,7 @@ class Scaler:
         view = (1, -1) + (1,) * (inputs.ndim - 2)
         shift = torch.tensor(self.shift, dtype=torch.float32).view(view)
         scale = torch.tensor(self.scale, dtype=torch.float32).view(view)
-        return inputs.to(torch.float32).sub(shift).div_(scale)
+        return inputs.to(torch.float32, copy=True).sub_(shift).div_(scale)
 
     def state_dict(self) -> dict[str, Any]:
         """Plain numbers for the checkpoint."""
@@ -32,13 +32,14 @@ def fit(kind: str, inputs: Tensor, image_range: float | None) -> Scaler:
     kind: standard (mean 0, deviation 1), min_max (0..1; for images over their type's range 0..image_range, so that
     every pixel has the same scale) or none. A constant feature is only shifted.
     """
-    channels = inputs.transpose(0, 1).reshape(inputs.shape[1], -1).to(torch.float64)
-    shift, scale = torch.zeros(len(channels)), torch.ones(len(channels))
-    if kind == "standard":
-        shift, scale = channels.mean(1), channels.std(1, correction=0)
-    elif kind == "min_max" and image_range is not None:
+    shift, scale = torch.zeros(inputs.shape[1]), torch.ones(inputs.shape[1])
+    if kind == "min_max" and image_range is not None:
         scale = torch.full_like(scale, image_range)
-    elif kind == "min_max":
-        shift, scale = channels.amin(1), channels.amax(1) - channels.amin(1)
+    elif kind != "none":
+        channels = inputs.transpose(0, 1).reshape(inputs.shape[1], -1).to(torch.float64)
+        if kind == "standard":
+            shift, scale = channels.mean(1), channels.std(1, correction=0)
+        else:
+            shift, scale = channels.amin(1), channels.amax(1) - channels.amin(1)
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
     return Scaler(shift.tolist(), scale.tolist())

@@ -14,7 +14,11 @@ PARTS = 3  # a class needs a row in each of train, validation and test
 
 
 def three_way(
-    labels: Tensor | None, num_rows: int, validation_fraction: float, test_fraction: float, seed: int
+    labels: Tensor | None,
+    num_rows: int,
+    validation_fraction: float,
+    test_fraction: float,
+    seed: int,
 ) -> dict[str, Tensor]:
     """Row numbers of "train", "val" and "test"; fractions are of all rows. Stratified by labels (N,) where given.
 
@@ -25,27 +29,50 @@ def three_way(
             f"data.validation_fraction={validation_fraction} and data.test_fraction={test_fraction} "
             "leave no rows to train on"
         )
-    rest, test = two_way(labels, torch.arange(num_rows), round(num_rows * test_fraction), seed, "test")
-    train, validation = two_way(labels, rest, round(num_rows * validation_fraction), seed, "validation")
+    rest, test = two_way(labels, torch.arange(num_rows), round(num_rows * test_fraction), seed, "test_fraction")
+    train, validation = two_way(labels, rest, round(num_rows * validation_fraction), seed, "validation_fraction")
     return {"train": train, "val": validation, "test": test}
 
 
-def two_way(labels: Tensor | None, rows: Tensor, held_out: int, seed: int, purpose: str) -> tuple[Tensor, Tensor]:
-    """Row numbers that stay and row numbers held out, each in ascending order. Raises DataError."""
-    minimum = 1 if labels is None else len(labels.unique())
-    if held_out < minimum or len(rows) - held_out < minimum:
+def two_way(labels: Tensor | None, rows: Tensor, held_out: int, seed: int, setting: str) -> tuple[Tensor, Tensor]:
+    """Row numbers that stay and row numbers held out, each in ascending order.
+
+    `setting` is the key below data that says how many are held out. Raises DataError where either part would be
+    empty, or would lack a class.
+    """
+    classes = labels[rows].unique() if labels is not None else torch.zeros(1)
+    purpose = setting.partition("_")[0]
+    if min(held_out, len(rows) - held_out) < len(classes):
+        each = f", which needs a row of each of {len(classes)} classes" if labels is not None else ""
         raise DataError(
-            f"{len(rows)} rows are too few to hold {held_out} out for the {purpose} split"
-            + (f", which needs a row of each of {minimum} classes" if minimum > 1 else "")
-            + f"; add rows or change data.{purpose}_fraction"
+            f"{len(rows)} rows are too few to hold {held_out} out for the {purpose} split{each}; "
+            f"add rows or change data.{setting}"
         )
-    kept, held = train_test_split(
-        rows.numpy(),
-        test_size=held_out,
-        random_state=derive(seed, "split", purpose) % 2**32,
-        stratify=None if labels is None else labels[rows].numpy(),
-    )
-    return torch.from_numpy(np.sort(kept)), torch.from_numpy(np.sort(held))
+    stratify = labels[rows].numpy() if labels is not None else None
+    try:
+        kept, held = train_test_split(
+            rows.numpy(),
+            test_size=held_out,
+            random_state=derive(seed, "split", purpose) % 2**32,
+            stratify=stratify,
+        )
+    except ValueError as error:
+        raise DataError(f"the rows cannot be split as data.{setting} says: {error}") from None
+    parts = torch.from_numpy(np.sort(kept)), torch.from_numpy(np.sort(held))
+    if labels is not None:
+        for part, name in zip(parts, ("training", purpose), strict=True):
+            _check_every_class(labels, part, classes, name, setting)
+    return parts
+
+
+def _check_every_class(labels: Tensor, part: Tensor, classes: Tensor, name: str, setting: str) -> None:
+    missing = set(classes.tolist()) - set(labels[part].tolist())
+    if missing:
+        label = min(missing)
+        raise DataError(
+            f"class number {label} has {int((labels == label).sum())} rows, too few to have one in the {name} rows; "
+            f"add rows of it or change data.{setting}"
+        )
 
 
 def check_classes(labels: Tensor, class_names: Sequence[str], where: str) -> None:

@@ -1,5 +1,6 @@
 """Regression. Shapes: B batch. Metrics and figures are in the target's own units, losses in standard units."""
 
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection, R2Score
@@ -24,12 +25,12 @@ class Regression(Task):
                 "r2": R2Score(),
             },
             compute_groups=False,
-        )
+        ).set_dtype(torch.float64)  # sums of squares far from zero lose all their digits in float32
 
     def readable(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """outputs (B, 1), targets (B,) in standard units -> both (B,) in the target's own units."""
         scale, mean = self.spec.target_scale, self.spec.target_mean
-        return outputs.squeeze(1) * scale + mean, targets * scale + mean
+        return outputs.squeeze(1).double() * scale + mean, targets.double() * scale + mean
 
     def figures(self) -> dict[str, Figure]:
         """Predicted against true."""

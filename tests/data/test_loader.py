@@ -1,0 +1,104 @@
+from itertools import chain
+
+import pytest
+import torch
+
+from paribus.data.loader import Batch, BatchLoader, Loading
+
+
+def _loader(rows: int, batch_size: int, seed: int = 0, group: int = 1, *, shuffle: bool = True) -> BatchLoader:
+    """Row i holds i and has the target 10 i."""
+    inputs = torch.arange(rows)[:, None]
+    return BatchLoader(inputs, 10 * inputs[:, 0], Loading(seed, batch_size, 0, group), shuffle=shuffle)
+
+
+def _batches(loader: BatchLoader) -> list[Batch]:
+    return list(chain.from_iterable(loader))
+
+
+def _order(loader: BatchLoader) -> list[int]:
+    return torch.cat([inputs[:, 0] for inputs, _ in _batches(loader)]).tolist()
+
+
+@pytest.mark.parametrize("group", [1, 3])
+@pytest.mark.parametrize(("rows", "batch_size"), [(10, 3), (10, 5), (11, 5), (3, 1), (1, 4), (7, 7), (8, 7)])
+def test_every_sample_comes_once_an_epoch_with_its_target(rows: int, batch_size: int, group: int) -> None:
+    loader = _loader(rows, batch_size, group=group)
+    for epoch in range(3):
+        loader.sampler.set_epoch(epoch)
+        batches = _batches(loader)
+        assert sorted(torch.cat([inputs[:, 0] for inputs, _ in batches]).tolist()) == list(range(rows))
+        assert all(torch.equal(10 * inputs[:, 0], targets) for inputs, targets in batches)
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    loader = _loader(50, 8, seed=3)
+    orders = []
+    for epoch in (0, 1, 0):
+        loader.sampler.set_epoch(epoch)
+        orders.append(_order(loader))
+    assert orders[0] == orders[2] == _order(_loader(50, 8, seed=3))
+    assert orders[0] != orders[1]
+    assert orders[0] != _order(_loader(50, 8, seed=4))
+
+
+def test_the_order_leaves_the_global_random_stream_alone() -> None:
+    before = torch.get_rng_state()
+    _order(_loader(50, 8))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_order_does_not_depend_on_the_batch_size() -> None:
+    assert _order(_loader(50, 8)) == _order(_loader(50, 20))
+
+
+def test_without_shuffling_rows_come_as_they_lie() -> None:
+    assert _order(_loader(10, 3, shuffle=False)) == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "sizes"),
+    [(10, 3, [3, 3, 4]), (11, 3, [3, 3, 3, 2]), (9, 3, [3, 3, 3]), (4, 3, [4]), (3, 1, [1, 1, 1]), (1, 3, [1])],
+)
+def test_a_last_single_row_joins_the_batch_before(rows: int, batch_size: int, sizes: list[int]) -> None:
+    loader = _loader(rows, batch_size)
+    assert [len(inputs) for inputs, _ in _batches(loader)] == sizes
+    assert loader.num_batches == len(sizes)
+
+
+@pytest.mark.parametrize("group", [2, 3, 5, 100])
+def test_groups_hold_the_same_batches_in_the_same_order(group: int) -> None:
+    single, grouped = _loader(50, 8), _loader(50, 8, group=group)
+    groups = list(grouped)
+    sizes = [len(batches) for batches in groups]
+    assert len(grouped) == len(groups) == -(-len(single) // group)
+    assert sizes[:-1] == [group] * (len(groups) - 1)
+    for (inputs, _), (expected, _) in zip(chain.from_iterable(groups), _batches(single), strict=True):
+        assert torch.equal(inputs, expected)
+
+
+@pytest.mark.parametrize("group", [1, 2])
+@pytest.mark.parametrize("taken", [1, 3])
+def test_a_saved_position_goes_on_with_the_rest_of_the_epoch(group: int, taken: int) -> None:
+    whole = _loader(50, 8, group=group)
+    whole.sampler.set_epoch(5)
+    expected = _order(whole)[taken * group * 8 :]
+
+    stopped = _loader(50, 8, group=group)
+    stopped.sampler.set_epoch(5)
+    for _, _batch in zip(range(taken), stopped, strict=False):
+        state = stopped.state_dict()
+    resumed = _loader(50, 8, group=group)
+    resumed.load_state_dict(state)
+    resumed.sampler.set_epoch(5)
+    assert _order(resumed) == expected
+    resumed.sampler.set_epoch(6)
+    assert sorted(_order(resumed)) == list(range(50))
+
+
+def test_the_position_is_zero_at_both_ends_of_an_epoch() -> None:
+    loader = _loader(10, 3)
+    positions = [loader.state_dict()["position"]]
+    positions += [loader.state_dict()["position"] for _ in loader]
+    assert positions == [0, 1, 2, 0]
+    assert loader.state_dict() == {"position": 0}

@@ -1,0 +1,141 @@
+import json
+from collections.abc import Mapping
+from math import inf, nan
+
+import pytest
+import torch
+from torch import Tensor
+
+from paribus.data.loader import Loading
+from paribus.data.module import Split, TensorData, regression_data
+from paribus.data.spec import ClassificationSpec, DataSpec, RegressionSpec
+from paribus.errors import ConfigError, DataError
+
+CLASSES = ClassificationSpec((3,), ("a", "b", "c"))
+IMAGES = ClassificationSpec((1, 2, 2), ("a", "b", "c"))
+REGRESSION = RegressionSpec((3,), "y", 0.0, 1.0)
+
+
+def _split(rows: int = 12) -> Split:
+    return Split(torch.randn(rows, 3, generator=torch.Generator().manual_seed(rows)), torch.arange(rows) % 3)
+
+
+def _data(spec: DataSpec = CLASSES, batch_size: int = 4, **splits: Split) -> TensorData:
+    chosen: Mapping[str, Split] = {"train": _split(12), "val": _split(5), "test": _split(6), **splits}
+    return TensorData(chosen, spec, Loading(0, batch_size, 0, 1), scaling_kind="standard")
+
+
+def _changed(place: tuple[int, ...], value: float, rows: int = 12) -> Split:
+    split = _split(rows)
+    (split.inputs if len(place) == 2 else split.targets)[place] = value
+    return split
+
+
+def _targets(targets: Tensor) -> Split:
+    return Split(_split().inputs, targets)
+
+
+FAULTS = [
+    ("val", _changed((4, 2), nan, rows=5), "val inputs: row 4, column 2 is nan"),
+    ("train", _changed((7, 0), inf), "train inputs: row 7, column 0 is inf"),
+    ("train", _targets(torch.zeros(12, 1, dtype=torch.int64)), r"train targets have the shape \(12, 1\), not \(12,\)"),
+    ("train", _targets(torch.zeros(11, dtype=torch.int64)), r"train targets have the shape \(11,\), not \(12,\)"),
+    ("test", _changed((5,), 3), "test targets: row 5: label 3 is outside 0..2"),
+    ("train", _changed((2,), -1), "train targets: row 2: label -1 is outside 0..2"),
+    ("train", _changed((2,), -100), "train targets: row 2: label -100 is outside 0..2"),
+    ("train", _targets(torch.zeros(12)), "train targets are torch.float32; class labels must be whole numbers"),
+    ("val", Split(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64)), "the val split is empty"),
+    ("train", Split(torch.zeros(12, 4), _split().targets), r"train inputs have the shape \(4,\) .*, not \(3,\)"),
+]
+
+
+@pytest.mark.parametrize(("name", "split", "message"), FAULTS)
+def test_a_planted_fault_is_found(name: str, split: Split, message: str) -> None:
+    with pytest.raises(DataError, match=f"^{message}"):
+        _data(**{name: split})
+
+
+def test_a_fault_in_an_image_names_its_row() -> None:
+    images = torch.zeros(12, 1, 2, 2)
+    images[9, 0, 1, 1] = nan
+    with pytest.raises(DataError, match=r"^train inputs: row 9 is nan"):
+        _data(IMAGES, train=Split(images, _split().targets))
+
+
+def test_a_missing_target_of_regression_names_its_row() -> None:
+    targets = torch.zeros(12)
+    targets[3] = nan
+    with pytest.raises(DataError, match=r"^train targets: row 3 is nan"):
+        _data(REGRESSION, train=_targets(targets))
+
+
+def test_a_batch_size_above_the_training_rows_is_a_config_error() -> None:
+    with pytest.raises(ConfigError, match=r"^data.batch_size=13 is more than the 12 training rows; use 12 or less"):
+        _data(batch_size=13)
+    assert _data(batch_size=12).steps_per_epoch == 1
+
+
+def test_every_stage_gets_its_split_scaled_by_the_training_rows() -> None:
+    data = _data()
+    train = _split(12).inputs
+    for name, rows in (("val", 5), ("test", 6)):
+        batches = [batch for group in getattr(data, f"{name}_dataloader")() for batch in group]
+        expected = (_split(rows).inputs - train.mean(0)) / train.std(0, correction=0)
+        torch.testing.assert_close(torch.cat([inputs for inputs, _ in batches]), expected)
+        assert torch.equal(torch.cat([targets for _, targets in batches]), _split(rows).targets)
+    assert data.train_dataloader().sampler.seed == 0
+    assert data.val_dataloader().sampler.seed is None
+
+
+def test_steps_per_epoch_counts_batches_whatever_the_groups() -> None:
+    loading = Loading(0, 5, 0, steps_per_execution=2)
+    data = TensorData({"train": _split(12), "val": _split(5)}, CLASSES, loading, scaling_kind="none")
+    assert data.steps_per_epoch == 3
+    assert len(data.train_dataloader()) == 2
+
+
+def test_the_state_is_plain_numbers_and_comes_back() -> None:
+    data = _data()
+    state = data.state_dict()
+    assert json.loads(json.dumps(state)) == state
+    other = _data(train=Split(5 * _split().inputs + 3, _split().targets))
+    before = next(iter(other.val_dataloader()))[0][0]
+    other.load_state_dict(state)
+    after, expected = (next(iter(each.val_dataloader()))[0][0] for each in (other, data))
+    assert torch.equal(after, expected)
+    assert not torch.equal(after, before)
+
+
+@pytest.mark.parametrize("scale_target", [True, False])
+def test_regression_targets_are_in_standard_units_of_the_training_rows(scale_target: bool) -> None:
+    targets = 100 + 7 * torch.randn(12, generator=torch.Generator().manual_seed(0))
+    rows = {"train": torch.arange(8), "val": torch.arange(8, 10), "test": torch.arange(10, 12)}
+    data = regression_data(
+        _split().inputs,
+        targets,
+        rows,
+        "y",
+        Loading(0, 2, 0, 1),
+        scaling_kind="none",
+        scale_target=scale_target,
+    )
+    spec = data.spec
+    assert isinstance(spec, RegressionSpec)
+    expected = (targets[:8].mean().item(), targets[:8].std(correction=0).item()) if scale_target else (0, 1)
+    assert (spec.target_mean, spec.target_scale) == pytest.approx(expected)
+    found = torch.cat([batch[1] for group in data.test_dataloader() for batch in group])
+    torch.testing.assert_close(found * spec.target_scale + spec.target_mean, targets[10:])
+
+
+def test_a_target_that_never_changes_is_an_error() -> None:
+    rows = {"train": torch.arange(8), "val": torch.arange(8, 10), "test": torch.arange(10, 12)}
+    with pytest.raises(DataError, match=r"^price has the same value in every training row"):
+        regression_data(
+            _split().inputs,
+            torch.full((12,), 5.0),
+            rows,
+            "price",
+            Loading(0, 2, 0, 1),
+            scaling_kind="none",
+            scale_target=True,
+        )
