@@ -19,9 +19,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from accuracy import train
 from paribus import composition, config
+from paribus.building import build_data
 from paribus.config import Config
 from paribus.data.spec import RegressionSpec
-from paribus.experiment import build_data
 
 EXPERIMENTS = ("iris_mlp", "wine_mlp", "breast_cancer_mlp", "diabetes_mlp")
 SEEDS = range(10)

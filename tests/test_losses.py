@@ -7,9 +7,9 @@ from scipy.special import expit, log_softmax
 from torch import Tensor
 
 from paribus import composition, config, losses, parts
+from paribus.building import _build_loss
 from paribus.data.spec import BinarySpec, ClassificationSpec, DataSpec, RegressionSpec
 from paribus.errors import ConfigError
-from paribus.experiment import _build_loss
 from paribus.losses import Loss
 
 BINARY = BinarySpec((2,), ("no", "yes"))

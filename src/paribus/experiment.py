@@ -2,10 +2,8 @@
 
 import paribus.torchvision_ops  # noqa: F401, I001 - before anything imports lightning
 
-import functools
 import logging
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,34 +11,18 @@ from typing import Any
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
-from torch import nn
-from torch.optim import Optimizer
 
-from paribus import figures, parts
-from paribus.activations import gain
+from paribus import figures
+from paribus.building import build_data, build_task
 from paribus.checkpoints import Checkpoints, load_for
 from paribus.config import Config
-from paribus.data.loader import Loading
-from paribus.data.module import TensorData
-from paribus.data.spec import BinarySpec, ClassificationSpec, DataSpec, RegressionSpec
 from paribus.errors import ConfigError
-from paribus.initializers import initialize
 from paribus.interruption import Interruption
-from paribus.losses import Loss
 from paribus.progress import ProgressReport
 from paribus.recording import EpochRows
 from paribus.results import RunFolder
-from paribus.schedulers import Horizon
 from paribus.seeding import derive
-from paribus.tasks.classification import Classification
-from paribus.tasks.regression import Regression
 from paribus.tasks.task import Task
-
-TASKS: dict[type[DataSpec], type[Task]] = {
-    ClassificationSpec: Classification,
-    BinarySpec: Classification,
-    RegressionSpec: Regression,
-}
 
 BATCH_SETTINGS = ("seed", "data.batch_size", "trainer.steps_per_execution")  # they decide what a batch is
 
@@ -64,9 +46,9 @@ def run(config: Config, resume: Path | None = None) -> Result:
     trainer: Trainer = config["trainer"].build()
     folder = RunFolder.claim(config.name) if resume is None else _resumable(resume, config, task)
     checkpoint = folder.checkpoints / "last.ckpt" if resume else None
-    folder.start(config, str(trainer.strategy.root_device))
     interruption = Interruption(folder.checkpoints / "last.ckpt")
     with folder.recording(), interruption.listening():
+        folder.start(config, str(trainer.strategy.root_device))
         checkpoints = _equip(trainer, config, task, folder, interruption)
         torch.manual_seed(derive(config.seed, "training"))
         trainer.fit(task, data, ckpt_path=checkpoint)
@@ -111,77 +93,6 @@ def prepare_torch(seed: int) -> None:
     logging.captureWarnings(True)
     logging.getLogger("py.warnings").addHandler(logging.NullHandler())
     logging.getLogger("py.warnings").propagate = False
-
-
-def build_data(config: Config) -> TensorData:
-    """The data module that the config chooses. Raises DataError or ConfigError."""
-    settings = config["data"].settings
-    loading = Loading(
-        config.seed,
-        settings["batch_size"],
-        settings["num_workers"],
-        config["trainer"].settings["steps_per_execution"],
-    )
-    data: TensorData = config["data"].build(loading=loading, root=settings["root"])
-    return data
-
-
-def build_task(config: Config, data: TensorData) -> Task:
-    """Loss, initialized model and task for the data. Raises ConfigError for parts that do not fit together."""
-    spec, trainer = data.spec, config["trainer"].settings
-    loss = _build_loss(config, spec)
-    activation = config["activation"].build
-    model: nn.Module = config["model"].build(
-        spec=spec,
-        num_outputs=loss.num_outputs,
-        activation=activation,
-        normalization=config["regularization"].settings["normalization"],
-        dropout=config["regularization"].settings["dropout"],
-    )
-    _check_batch_norm(model, config)
-    fill = config["initializer"]
-    activation_gain = gain(activation()) if "activation_gain" in fill.part.consumes else None
-    initialize(model, lambda layer: fill.build(layer=layer, activation_gain=activation_gain), config.seed)
-
-    def make_optimizer(parameters: Iterable[nn.Parameter]) -> Optimizer:
-        optimizer: Optimizer = config["optimizer"].build(parameters=parameters)
-        return optimizer
-
-    make_optimizer(model.parameters())  # settings that do not go together are found now, not in the run
-    return TASKS[type(spec)](
-        spec,
-        model,
-        loss,
-        make_optimizer,
-        functools.partial(
-            config["scheduler"].build,
-            horizon=Horizon(data.steps_per_epoch * trainer["max_epochs"], trainer["max_epochs"]),
-        ),
-        config["regularization"].build(),
-        steps_per_epoch=data.steps_per_epoch,
-        monitor=trainer["monitor"],
-        log_every_n_steps=trainer["log_every_n_steps"],
-    )
-
-
-def _build_loss(config: Config, spec: DataSpec) -> Loss:
-    chosen = config["loss"]
-    if not parts.accepts(chosen.part, "spec", spec):
-        kind = {BinarySpec: "binary classification", RegressionSpec: "regression"}.get(type(spec), "classification")
-        every = parts.by_option("loss", config.extension)
-        fitting = [option for option, part in every.items() if parts.accepts(part, "spec", spec)]
-        raise ConfigError(
-            f"loss={chosen.part.name} does not fit data={config['data'].part.name}, which is for {kind}; "
-            f"use loss={' or '.join(fitting)}"
-        )
-    loss: Loss = chosen.build(spec=spec, label_smoothing=config["regularization"].settings["label_smoothing"])
-    return loss
-
-
-def _check_batch_norm(model: nn.Module, config: Config) -> None:
-    uses = any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in model.modules())
-    if uses and config["data"].settings["batch_size"] == 1:
-        raise ConfigError("data.batch_size=1: batch normalization needs 2 or more, or another normalization")
 
 
 def _resumable(path: Path, config: Config, task: Task) -> RunFolder:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from paribus.building import build_data, build_task
 from paribus.config import Config
-from paribus.experiment import build_data, build_task, prepare_torch
+from paribus.experiment import prepare_torch
 from paribus.tasks.task import Task
 from paribus.trainers import available
 
