@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from statistics import median
 
 import torch
 from torch import Tensor
@@ -54,15 +55,15 @@ def _time_step(task: Task, inputs: Tensor, targets: Tensor) -> tuple[float, int]
     """Seconds of one optimizer step, and the bytes of the optimizer's state after it."""
     task.train()
     optimizer = task.make_optimizer(task.model.parameters())
-    for step in range(WARM_STEPS + TIMED_STEPS):
-        if step == WARM_STEPS:
-            _wait(inputs.device)
-            started = time.perf_counter()
+    spent = []
+    for _ in range(WARM_STEPS + TIMED_STEPS):
+        started = time.perf_counter()
         optimizer.zero_grad()
         task.loss(task(inputs), targets).backward()
         optimizer.step()
-    _wait(inputs.device)
-    seconds = (time.perf_counter() - started) / TIMED_STEPS
+        _wait(inputs.device)
+        spent.append(time.perf_counter() - started)
+    seconds = median(spent[WARM_STEPS:])
     states = [value for state in optimizer.state.values() for value in state.values() if isinstance(value, Tensor)]
     return seconds, _bytes(states)
 

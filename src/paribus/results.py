@@ -104,10 +104,11 @@ class RunFolder:
 
     def append_row(self, row: Mapping[str, float]) -> None:
         """Add a row to metrics.csv, with the columns of its first row."""
-        new = not self.metrics_csv.is_file()
-        with self.metrics_csv.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row) if new else list(self.rows()[0] or row), extrasaction="ignore")
-            if new:
+        with self.metrics_csv.open("a+", newline="", encoding="utf-8") as file:
+            file.seek(0)
+            columns = next(csv.reader(file), None)
+            writer = csv.DictWriter(file, columns or list(row), extrasaction="ignore")
+            if columns is None:
                 writer.writeheader()
             writer.writerow(row)
 

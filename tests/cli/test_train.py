@@ -145,7 +145,8 @@ def test_resume_adds_epochs_in_the_same_folder_and_ends_at_the_same_bits(paribus
     assert yaml.safe_load((folder / "overrides.yaml").read_text())[-1] == "trainer.max_epochs=4"
 
 
-@pytest.mark.parametrize("step", [57, 80, 100])  # 40 steps an epoch: within the second, at its end, in the third
+# 40 steps an epoch: within the second, at its end, within the third, at the end of all.
+@pytest.mark.parametrize("step", [57, 80, 100, 160])
 def test_interrupted_run_resumes_to_the_same_bits(paribus: Run, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     settings = ("trainer=cpu", "model=mlp", "regularization.dropout=0.2", "trainer.max_epochs=4")
     whole = run_folder(paribus("train", *settings)[1])
