@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import csv
 import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side; more threads would only wait for each other
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 import paribus.torchvision_ops
 from paribus.cli import main
@@ -55,3 +57,18 @@ def command(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
 def run_folder(stdout: str) -> Path:
     """The run folder that `paribus train` prints last."""
     return Path(stdout.splitlines()[-1])
+
+
+def weights(folder: Path, name: str = "last.ckpt") -> dict[str, torch.Tensor]:
+    checkpoint = torch.load(folder / "checkpoints" / name, weights_only=True)
+    state: dict[str, torch.Tensor] = checkpoint["state_dict"]
+    return state
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

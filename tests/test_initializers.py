@@ -125,3 +125,9 @@ def test_normalization_layers_start_as_the_identity() -> None:
     initialize(model, initializers.default, 0)
     assert layer.weight.tolist() == [1] * 5
     assert layer.running_mean.tolist() == [0] * 5
+
+
+@pytest.mark.parametrize("layer", [nn.Conv1d(3, 4, 5), nn.Conv3d(3, 4, 2), nn.ConvTranspose2d(3, 4, 2)])
+def test_every_kind_of_convolution_is_filled(layer: nn.Module) -> None:
+    initialize(layer, initializers.zeros, seed=0)
+    assert not any(weight.any() for weight in layer.parameters())

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 from torch.optim import SGD
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from paribus import schedulers
 from paribus.schedulers import Horizon, Schedule
@@ -75,3 +75,45 @@ def test_plateau_halves_after_more_than_patience_epochs_without_improvement(
 
 def test_none_is_no_schedule() -> None:
     assert schedulers.none() is None
+
+
+def _resumed(schedule: Schedule, lr: float, state: dict[str, object]) -> tuple[SGD, LRScheduler | ReduceLROnPlateau]:
+    optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=lr)
+    scheduler = schedule.make(optimizer)
+    scheduler.load_state_dict(state)
+    return optimizer, scheduler
+
+
+@pytest.mark.parametrize("lr", [LR, 3 * LR])
+def test_a_resumed_schedule_follows_the_settings_of_now(lr: float) -> None:
+    scheduler = schedulers.cosine(HORIZON, interval="epoch", final_fraction=0).make(SGD([torch.zeros(1)], lr=LR))
+    for _ in range(6):
+        scheduler.optimizer.step()
+        scheduler.step()
+    longer = schedulers.cosine(Horizon(steps=80, epochs=16), interval="epoch", final_fraction=0)
+    optimizer, resumed = _resumed(longer, lr, scheduler.state_dict())
+    rates = [optimizer.param_groups[0]["lr"]]
+    optimizer.step()
+    assert not isinstance(resumed, ReduceLROnPlateau)
+    resumed.step()
+    rates.append(optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([lr * (1 + cos(pi * t / 16)) / 2 for t in (6, 7)])
+
+
+def test_a_resumed_plateau_remembers_what_it_saw_and_takes_the_settings_of_now() -> None:
+    settings = {"factor": 0.5, "patience": 1, "min_delta": 0.0}
+    before = SGD([torch.zeros(1)], lr=LR)
+    scheduler = schedulers.plateau("min", **settings).make(before)
+    assert isinstance(scheduler, ReduceLROnPlateau)
+    for _ in range(4):  # the best, one bad epoch, a second that halves, one bad epoch more
+        scheduler.step(1.0)
+    state = scheduler.state_dict()
+    for patience, factor, lr, expected in ((1, 0.5, LR, LR / 4), (1, 0.1, LR, LR / 20), (9, 0.5, LR, LR / 2)):
+        changed = schedulers.plateau("min", factor=factor, patience=patience, min_delta=0.0)
+        optimizer, resumed = _resumed(changed, lr, state)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(LR / 2)
+        assert isinstance(resumed, ReduceLROnPlateau)
+        resumed.step(1.0)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(expected)
+    optimizer, _ = _resumed(schedulers.plateau("min", **settings), 3 * LR, state)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(3 * LR)

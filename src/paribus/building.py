@@ -32,12 +32,7 @@ TASKS: dict[type[DataSpec], type[Task]] = {
 def build_data(config: Config) -> TensorData:
     """The data module that the config chooses. Raises DataError or ConfigError."""
     settings = config["data"].settings
-    loading = Loading(
-        config.seed,
-        settings["batch_size"],
-        settings["num_workers"],
-        config["trainer"].settings["steps_per_execution"],
-    )
+    loading = Loading(config.seed, settings["batch_size"], config["trainer"].settings["steps_per_execution"])
     data: TensorData = config["data"].build(loading=loading, root=settings["root"])
     return data
 
@@ -58,6 +53,8 @@ def build_task(config: Config, data: TensorData) -> Task:
     fill = config["initializer"]
     activation_gain = gain(activation()) if "activation_gain" in fill.part.consumes else None
     initialize(model, lambda layer: fill.build(layer=layer, activation_gain=activation_gain), config.seed)
+    if trainer["precision"] == "64-true":
+        model.double()  # now, not when training starts: a checkpoint's weights must not pass through 32 bits
 
     def make_optimizer(parameters: Iterable[nn.Parameter]) -> Optimizer:
         optimizer: Optimizer = config["optimizer"].build(parameters=parameters)

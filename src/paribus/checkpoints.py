@@ -1,5 +1,6 @@
 """Checkpoints: plain data, written whole or not at all, loaded without running any code."""
 
+import math
 import os
 import pickle
 import time
@@ -13,7 +14,10 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import CheckpointIO
 from torch import nn
 
-from paribus.errors import ConfigError
+from paribus.data.module import TensorData
+from paribus.errors import ConfigError, RunError
+
+DATA = TensorData.__qualname__  # the key under which Lightning keeps a data module's state
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -38,33 +42,36 @@ class AtomicCheckpointIO(CheckpointIO):
             raise
 
     def load_checkpoint(self, path: Any, map_location: Any | None = None, weights_only: bool | None = None) -> Any:
-        """Load plain data, whatever Lightning asks. Raises ConfigError for a file that is no checkpoint of ours."""
-        return load(Path(path), map_location)
+        """Load plain data to the CPU, whatever Lightning asks. Raises ConfigError for a file that is none of ours."""
+        return load(Path(path))
 
     def remove_checkpoint(self, path: Any) -> None:
         """Delete a checkpoint."""
         Path(path).unlink(missing_ok=True)
 
 
-def load(path: Path, map_location: Any | None = "cpu") -> dict[str, Any]:
-    """The checkpoint at `path`. Raises ConfigError where it is missing, corrupt or holds anything but plain data."""
+def load(path: Path) -> dict[str, Any]:
+    """The checkpoint at `path`, on the CPU. Raises ConfigError where it is missing, corrupt or not plain data."""
     if not path.is_file():
         raise ConfigError(f"{path} does not exist; the run has no such checkpoint")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other pickle protocols: such a file is foreign
-            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
         raise ConfigError(f"{path} is no checkpoint that can be loaded: it is damaged or foreign ({reason})") from None
-    for key in ("state_dict", "epoch", "pytorch-lightning_version"):
+    for key in ("state_dict", "epoch", "loops", "callbacks", DATA):
         if not isinstance(checkpoint, dict) or key not in checkpoint:
             raise ConfigError(f"{path} is no checkpoint of Paribus: it holds no {key}")
     return checkpoint  # type: ignore[no-any-return]
 
 
-def load_for(module: nn.Module, path: Path) -> dict[str, Any]:
-    """The checkpoint at `path`, whose weights are those of `module` by name and shape. Raises ConfigError."""
+def load_for(module: nn.Module, data: TensorData, path: Path) -> dict[str, Any]:
+    """The checkpoint at `path`, made with this data, whose weights are those of `module` by name and shape.
+
+    The data takes over what was fitted in training. Raises ConfigError, or DataError for other data.
+    """
     checkpoint = load(path)
     saved = {name: tuple(weight.shape) for name, weight in checkpoint["state_dict"].items()}
     wanted = {name: tuple(weight.shape) for name, weight in module.state_dict().items()}
@@ -75,6 +82,7 @@ def load_for(module: nn.Module, path: Path) -> dict[str, Any]:
             f"{path} does not fit the config: {name} is {saved.get(name, 'missing')} in the checkpoint and "
             f"{wanted.get(name, 'missing')} in the model"
         )
+    data.load_state_dict(checkpoint[DATA])
     return checkpoint
 
 
@@ -93,6 +101,7 @@ class Checkpoints(Checkpoint):
         self.best_metrics: dict[str, float] = {}
         self._seconds_before, self._started = 0.0, time.monotonic()
         self._random_states: dict[str, Any] | None = None
+        self._device = torch.device("cpu")
 
     @property
     def train_seconds(self) -> float:
@@ -101,15 +110,23 @@ class Checkpoints(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock; after a resume, put the random number generators back."""
-        self._started = time.monotonic()
+        self._started, self._device = time.monotonic(), pl_module.device
         if self._random_states is not None:
             torch.set_rng_state(self._random_states["cpu"])
-            if torch.cuda.is_available() and self._random_states["cuda"]:
-                torch.cuda.set_rng_state_all(self._random_states["cuda"])
+            if self._device.type == "cuda" and self._random_states["cuda"] is not None:
+                torch.cuda.set_rng_state(self._random_states["cuda"], self._device)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write last.ckpt; where this epoch is the best so far, let best.ckpt be the same file."""
+        """Write last.ckpt; where this epoch is the best so far, let best.ckpt be the same file.
+
+        Raises RunError where the monitored figure is no number that could be compared.
+        """
         value = float(trainer.callback_metrics[self.monitor])
+        if not math.isfinite(value):
+            raise RunError(
+                f"{self.monitor} is {value} after epoch {trainer.current_epoch + 1}, so no best epoch can be told; "
+                "set trainer.monitor to another metric, or give the validation split more rows"
+            )
         better = self.best_value is None or (value < self.best_value if self.mode == "min" else value > self.best_value)
         if better:
             self.best_value, self.best_epoch = value, trainer.current_epoch + 1
@@ -127,7 +144,7 @@ class Checkpoints(Checkpoint):
             "train_seconds": self.train_seconds,
             "random_states": {
                 "cpu": torch.get_rng_state(),
-                "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+                "cuda": torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None,
             },
         }
 

@@ -27,7 +27,8 @@ class Composed:
 
     tree: DictConfig
     choices: Mapping[str, str]  # group -> option; empty for a saved config
-    typed: Mapping[str, str]  # key -> override, as the user wrote it
+    typed: Mapping[str, str]  # key -> the last override of it, as the user wrote it
+    overrides: tuple[str, ...]  # all of them, in the order in which they were written
     extension: Path | None
 
 
@@ -49,7 +50,9 @@ def compose(overrides: Sequence[str], extension: Path | None = None) -> Composed
         raise ConfigError(_one_line(error)) from None
     assert isinstance(choices, dict)
     OmegaConf.set_struct(tree, False)
-    return Composed(tree, {str(group): str(option) for group, option in choices.items()}, typed, extension)
+    return Composed(
+        tree, {str(group): str(option) for group, option in choices.items()}, typed, tuple(overrides), extension
+    )
 
 
 def recompose(saved: Path, overrides: Sequence[str], extension: Path | None = None) -> Composed:
@@ -62,13 +65,14 @@ def recompose(saved: Path, overrides: Sequence[str], extension: Path | None = No
         raise ConfigError(f"{saved} is not the config of a run")
     for text in overrides:
         override = _parse(text)
-        if override.key_or_group in GROUPS:
+        if override.key_or_group in (*GROUPS, "name"):
             raise ConfigError(
-                f"{text}: a saved run keeps its parts; start a new run to choose another {override.key_or_group}"
+                f"{text}: a saved run keeps its parts and name; start a new run for another {override.key_or_group}"
             )
         _cleaned(override, extension)
         OmegaConf.update(tree, override.key_or_group, override.value(), force_add=True)
-    return Composed(tree, {}, {text.split("=")[0].lstrip("+"): text for text in overrides}, extension)
+    typed = {text.split("=")[0].lstrip("+"): text for text in overrides}
+    return Composed(tree, {}, typed, tuple(overrides), extension)
 
 
 def _parse(text: str) -> Override:

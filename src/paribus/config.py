@@ -23,6 +23,35 @@ HANDED = {
 }
 OFF = (0, "none")  # values that ask for nothing
 
+# What may be changed for a run that exists: keys, or groups with all their settings. A resumed run would otherwise
+# be trained on former test rows, or compare its figures with those of another question.
+RESUMABLE = (
+    "optimizer",
+    "scheduler",
+    "early_stopping",
+    "logger",
+    "data.root",
+    "data.path",
+    "data.num_workers",
+    "regularization.l1",
+    "regularization.l2",
+    "regularization.dropout",
+    "regularization.gradient_clip",
+    "trainer.max_epochs",
+    "trainer.accelerator",
+    "trainer.precision",
+    "trainer.log_every_n_steps",
+    "trainer.steps_per_execution",
+)
+EVALUABLE = (
+    "data.root",
+    "data.path",
+    "data.batch_size",
+    "data.num_workers",
+    "trainer.accelerator",
+    "trainer.precision",
+)
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -64,10 +93,22 @@ def check(composed: Composed) -> Config:
             raise ConfigError(_unknown(key, "a group or setting", (*GROUPS, *TOP), composed))
     top = {key: _checked(key, values.get(key, "???"), setting, composed) for key, setting in TOP.items()}
     choices = {group: _choice(group, values, composed) for group in GROUPS}
-    notes = tuple(_not_taken(choices, composed))
+    notes = (*_not_taken(choices, composed), *_without_effect(choices))
     name = top["name"] or _default_name(composed)
     text = _yaml(composed, choices, {} if top["name"] else {"name": name})
-    return Config(name, top["seed"], choices, text, tuple(composed.typed.values()), composed.extension, notes)
+    return Config(name, top["seed"], choices, text, composed.overrides, composed.extension, notes)
+
+
+def check_kept(saved: Config, wanted: Config, changeable: tuple[str, ...]) -> None:
+    """Raise ConfigError where `wanted` changes what a run that exists keeps."""
+    before, after = saved.flat(), wanted.flat()
+    for key in sorted(before.keys() | after.keys()):
+        owners = (key, key.partition(".")[0])
+        if before.get(key) != after.get(key) and not any(owner in changeable for owner in owners):
+            raise ConfigError(
+                f"{key}={as_typed(after.get(key))}: a run keeps its {key}, here {as_typed(before.get(key))}; "
+                "start a new run to change it"
+            )
 
 
 def _flattened(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -159,6 +200,12 @@ def _not_taken(choices: Mapping[str, Choice], composed: Composed) -> Iterator[st
             )
         if setting:
             yield f"{key}={value} has no effect: {group} {part.name} takes no {parameter}"
+
+
+def _without_effect(choices: Mapping[str, Choice]) -> Iterator[str]:
+    workers = choices["data"].settings["num_workers"]
+    if workers:
+        yield f"data.num_workers={workers} has no effect: this data is kept in memory, which needs no workers"
 
 
 def _default_name(composed: Composed) -> str:

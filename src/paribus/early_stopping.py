@@ -1,10 +1,25 @@
 """Early stopping: ends training where the monitored metric stops improving. The best epoch is kept in any case."""
 
-from typing import Literal
+from typing import Any, Literal
 
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 
 from paribus.types import NonNegativeFloat, PositiveInt
+
+
+class Patience(EarlyStopping):
+    """Lightning's, but that its settings are the config's, also after a resume, and that it knows when it is over."""
+
+    state_key = "early_stopping"
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from what was seen."""
+        super().load_state_dict({**state_dict, "patience": self.patience})
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A run that had stopped early, and was stopped again before its test, is not trained on."""
+        trainer.should_stop = self.wait_count >= self.patience
 
 
 def none() -> None:
@@ -13,8 +28,6 @@ def none() -> None:
 
 def patience(
     monitor: str, monitor_mode: Literal["min", "max"], *, patience: PositiveInt, min_delta: NonNegativeFloat
-) -> EarlyStopping:
+) -> Patience:
     """Stops after `patience` epochs in which the metric did not improve by more than min_delta (Prechelt 1998)."""
-    return EarlyStopping(
-        monitor, min_delta, patience, mode=monitor_mode, check_finite=False, check_on_train_epoch_end=True
-    )
+    return Patience(monitor, min_delta, patience, mode=monitor_mode, check_finite=False, check_on_train_epoch_end=True)

@@ -16,15 +16,18 @@ from paribus import figures
 from paribus.building import build_data, build_task
 from paribus.checkpoints import Checkpoints, load_for
 from paribus.config import Config
+from paribus.data.module import TensorData
+from paribus.early_stopping import Patience
 from paribus.errors import ConfigError
 from paribus.interruption import Interruption
 from paribus.progress import ProgressReport
 from paribus.recording import EpochRows
-from paribus.results import RunFolder
+from paribus.results import RunFolder, quiet_libraries
 from paribus.seeding import derive
 from paribus.tasks.task import Task
+from paribus.trainers import available
 
-BATCH_SETTINGS = ("seed", "data.batch_size", "trainer.steps_per_execution")  # they decide what a batch is
+log = logging.getLogger("paribus")
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,11 @@ def run(config: Config, resume: Path | None = None) -> Result:
 
     Raises ConfigError or DataError before the folder is made, and RunError or Interrupted after.
     """
-    prepare_torch(config.seed)
+    prepare_torch(config)
     data = build_data(config)
     task = build_task(config, data)
     trainer: Trainer = config["trainer"].build()
-    folder = RunFolder.claim(config.name) if resume is None else _resumable(resume, config, task)
+    folder = RunFolder.claim(config.name) if resume is None else _resumable(resume, config, task, data)
     checkpoint = folder.checkpoints / "last.ckpt" if resume else None
     interruption = Interruption(folder.checkpoints / "last.ckpt")
     with folder.recording(), interruption.listening():
@@ -62,6 +65,7 @@ def run(config: Config, resume: Path | None = None) -> Result:
             "train_seconds": train_seconds,
         }
         folder.write_json("metrics.json", metrics)
+        log.info("finished: %s", ", ".join(f"{name} {value}" for name, value in metrics.items()))
         _draw(trainer, task, folder, checkpoints.best_epoch)
         _log_hyperparameters(trainer, config, metrics)
     return Result(folder.path, metrics)
@@ -69,50 +73,53 @@ def run(config: Config, resume: Path | None = None) -> Result:
 
 def evaluate(config: Config, run_folder: Path) -> tuple[dict[str, float], dict[str, float]]:
     """Test best.ckpt of a run anew: (the figures now, the figures stored). Writes nothing."""
-    folder = RunFolder.existing(run_folder)
-    prepare_torch(config.seed)
+    folder = RunFolder(run_folder.absolute())
+    prepare_torch(config)
     data = build_data(config)
     task = build_task(config, data)
-    checkpoint = load_for(task, folder.checkpoints / "best.ckpt")
+    checkpoint = load_for(task, data, folder.checkpoints / "best.ckpt")
     task.load_state_dict(checkpoint["state_dict"])
-    data.load_state_dict(checkpoint[type(data).__qualname__])
     trainer: Trainer = config["trainer"].build()
     trainer.test(task, data, verbose=False)
     return _floats(trainer), folder.read_json("metrics.json")
 
 
-def prepare_torch(seed: int) -> None:
+def prepare_torch(config: Config) -> None:
     """Same config, same seed, same machine: same bits; and no chatter of libraries on the screen."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    if torch.cuda.is_available():
+    if available(config["trainer"].settings["accelerator"]) == "gpu":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_flush_denormal(True)  # subnormal floats make recurrent runs twice as slow
-    torch.manual_seed(derive(seed, "building"))
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    logging.captureWarnings(True)
-    logging.getLogger("py.warnings").addHandler(logging.NullHandler())
-    logging.getLogger("py.warnings").propagate = False
+    torch.manual_seed(derive(config.seed, "building"))
+    quiet_libraries()
 
 
-def _resumable(path: Path, config: Config, task: Task) -> RunFolder:
+def _resumable(path: Path, config: Config, task: Task, data: TensorData) -> RunFolder:
     """The folder of a run that can go on. Raises ConfigError where there is nothing to do or no checkpoint."""
-    folder = RunFolder.existing(path)
-    pid = folder.running_process()
-    if pid is not None:
-        raise ConfigError(f"resume={path}: the run is still going on, as process {pid}")
-    checkpoint = load_for(task, folder.checkpoints / "last.ckpt")
+    folder = RunFolder(path.absolute())
+    checkpoint = load_for(task, data, folder.checkpoints / "last.ckpt")
     (loader,) = checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"]
-    for override in config.overrides if loader["position"] else ():
-        if override.partition("=")[0] in BATCH_SETTINGS:
-            raise ConfigError(f"{override}: the run was stopped within an epoch, which must be ended as it was begun")
-    epochs = checkpoint["epoch"] + 1
-    wanted = config["trainer"].settings["max_epochs"]
+    trainer = config["trainer"].settings
+    if loader["position"] and loader["steps_per_execution"] != trainer["steps_per_execution"]:
+        raise ConfigError(
+            f"trainer.steps_per_execution={trainer['steps_per_execution']}: the run was stopped within an epoch, "
+            f"which must be ended as it was begun, with {loader['steps_per_execution']}"
+        )
+    epochs, wanted = checkpoint["epoch"] + 1, trainer["max_epochs"]
     if epochs > wanted:
         raise ConfigError(f"trainer.max_epochs={wanted} is less than the {epochs} epochs that {path} is at already")
-    if folder.read_json("status.json").get("status") == "finished" and epochs >= wanted:
+    if folder.read_json("status.json").get("status") != "finished":
+        return folder
+    if epochs >= wanted:
         raise ConfigError(
             f"resume={path}: the run has finished its {epochs} epochs; add trainer.max_epochs={2 * epochs} to go on"
+        )
+    waited = checkpoint["callbacks"].get(Patience.state_key, {}).get("wait_count", 0)
+    if waited and waited >= config["early_stopping"].settings["patience"]:
+        raise ConfigError(
+            f"resume={path}: early stopping ended the run after epoch {epochs}; "
+            f"add early_stopping.patience={2 * waited} to go on"
         )
     return folder
 

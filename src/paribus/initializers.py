@@ -10,7 +10,7 @@ from torch.nn import init
 from paribus.seeding import derive
 from paribus.types import PositiveFloat, Reduction
 
-Weighted = nn.Linear | nn.Conv2d
+Weighted = nn.Linear | nn.modules.conv._ConvNd
 
 
 def initialize(model: nn.Module, fill: Callable[[Weighted], None], seed: int) -> None:

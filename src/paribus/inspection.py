@@ -11,28 +11,30 @@ from paribus.building import build_data, build_task
 from paribus.config import Config
 from paribus.experiment import prepare_torch
 from paribus.tasks.task import Task
-from paribus.trainers import available
 
 WARM_STEPS, TIMED_STEPS = 3, 10
 
 
 def inspect(config: Config) -> Iterator[str]:
     """Lines to print. Raises whatever building the run would raise."""
-    prepare_torch(config.seed)
+    prepare_torch(config)
     data = build_data(config)
     task = build_task(config, data)
-    device = torch.device("cuda" if available(config["trainer"].settings["accelerator"]) == "gpu" else "cpu")
+    trainer = config["trainer"].build()
+    device, precision = trainer.strategy.root_device, trainer.precision_plugin
     task.to(device)
-    inputs, targets = (tensor.to(device) for tensor in next(iter(data.train_dataloader()))[0])
-    first, chance = _first_losses(task, inputs, targets)
-    seconds, state_bytes = _time_step(task, inputs, targets)
+    inputs, targets = (precision.convert_input(tensor.to(device)) for tensor in next(iter(data.train_dataloader()))[0])
+    with precision.train_step_context():
+        first, chance = _first_losses(task, inputs, targets)
+        seconds, state_bytes = _time_step(task, inputs, targets)
+        outputs = task(inputs)
     epochs, steps = config["trainer"].settings["max_epochs"], data.steps_per_epoch
     parameters = list(task.model.parameters())
     yield f"{config.name}: data {config['data'].part.name}, model {config['model'].part.name}"
     yield from (f"note           {note}" for note in config.notes)
     yield "rows           " + ", ".join(f"{name} {data.num_rows(name)}" for name in ("train", "val", "test"))
     yield f"batch          inputs {tuple(inputs.shape)} {inputs.dtype}, targets {tuple(targets.shape)} {targets.dtype}"
-    yield f"outputs        {tuple(task(inputs).shape)}"
+    yield f"outputs        {tuple(outputs.shape)}"
     yield f"parameters     {sum(each.numel() for each in parameters):,} ({_size(_bytes(parameters))})"
     yield f"optimizer      {config['optimizer'].part.name}, state {_size(state_bytes)}"
     yield f"first loss     {first:.4f}; chance gives {chance:.4f}"

@@ -8,6 +8,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,12 +17,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from paribus import types
 from paribus.errors import ConfigError
 
 PACKAGE = Path(__file__).parent
+EXTENSION = "paribus_extension_"  # opens the names of modules that users' own files become
 
 # Where each group's functions stand: a file, or a folder with one file a part or kind of part.
 GROUPS = {
@@ -88,7 +88,7 @@ class Part:
         if unknown:
             raise ConfigError(
                 f"{self.group} {self.name} asks for {sorted(unknown)[0]}, which Paribus does not provide to a "
-                f"{self.group}; it provides {', '.join(provided)} ({self.file})"
+                f"{self.group}; it provides {', '.join(provided) or 'nothing'} ({self.file})"
             )
         own = {name: settings[name] for name in self.settings}
         return self.load()(*(provided[name] for name in self.consumes), **own)
@@ -116,8 +116,17 @@ def options(group: str, extension: Path | None) -> dict[str, Path]:
     return found
 
 
+@cache
+def named(file: Path) -> str:
+    """The part that an option's YAML file names, or nothing. Read as text, since all are read at each start."""
+    found = re.search(r"^name:[ \t]*['\"]?([^\s'\"#]+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return found.group(1) if found else ""
+
+
 def find(group: str, name: str, extension: Path | None) -> Part | None:
-    """The part of that name, or None. Raises ConfigError where two functions bear it."""
+    """The part of that name, if a YAML file of the group names it. Raises ConfigError where two functions bear it."""
+    if name not in map(named, options(group, extension).values()):
+        return None
     found = [
         part
         for folder in (PACKAGE, extension)
@@ -134,8 +143,8 @@ def by_option(group: str, extension: Path | None) -> dict[str, Part]:
     """The part that each choice of a group names. Raises ConfigError where one names none."""
     found = {}
     for option, file in options(group, extension).items():
-        name = OmegaConf.select(OmegaConf.load(file), "name")
-        part = find(group, str(name), extension)
+        name = named(file)
+        part = find(group, name, extension)
         if part is None:
             raise ConfigError(f"{file}: name: {name} names no {group} in code")
         found[option] = part
@@ -188,7 +197,7 @@ def _setting(argument: ast.arg, definition: ast.FunctionDef, file: Path) -> Sett
 def _import(file: Path) -> ModuleType:
     if file.is_relative_to(PACKAGE):
         return importlib.import_module(".".join(("paribus", *file.relative_to(PACKAGE).with_suffix("").parts)))
-    name = f"paribus_extension_{file.parent.name}_{file.stem}"
+    name = f"{EXTENSION}{file.parent.name}_{file.stem}"
     if name not in sys.modules:
         specification = importlib.util.spec_from_file_location(name, file)
         assert specification is not None and specification.loader is not None

@@ -1,8 +1,12 @@
-"""Records each epoch in metrics.csv."""
+"""Records each epoch in metrics.csv and train.log."""
+
+import logging
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from paribus.results import RunFolder
+
+log = logging.getLogger("paribus")
 
 
 class EpochRows(Callback):
@@ -16,6 +20,8 @@ class EpochRows(Callback):
         self._folder.keep_rows(trainer.current_epoch)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the row."""
+        """Write the row and the line."""
         figures = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         self._folder.append_row({"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **figures})
+        shown = ", ".join(f"{name} {value:.6g}" for name, value in figures.items())
+        log.info("epoch %d of %d: %s", trainer.current_epoch + 1, trainer.max_epochs, shown)

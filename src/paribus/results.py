@@ -1,6 +1,7 @@
 """The run folder and the files in it. What is written here is read by people, sweeps and comparisons."""
 
 import csv
+import fcntl
 import json
 import logging
 import os
@@ -8,7 +9,7 @@ import platform
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from importlib import metadata
@@ -33,7 +34,19 @@ PACKAGES = (
     "numpy",
 )
 
+COUNTS = ("epoch", "step")  # columns of metrics.csv that hold whole numbers
+
 log = logging.getLogger("paribus")
+
+
+def quiet_libraries() -> None:
+    """Warnings and remarks of libraries go to the log of a run, not to the screen."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.captureWarnings(True)
+    warnings = logging.getLogger("py.warnings")
+    if not warnings.handlers:
+        warnings.addHandler(logging.NullHandler())
+    warnings.propagate = False
 
 
 def _now() -> str:
@@ -66,16 +79,6 @@ class RunFolder:
             raise ConfigError(f"no run folder can be made in {parent}: {error.strerror}") from None
         raise AssertionError("10,000 runs in one second")
 
-    @classmethod
-    def existing(cls, path: Path) -> "RunFolder":
-        """The folder of an earlier run. Raises ConfigError where there is none."""
-        folder = cls(path.expanduser().absolute())
-        if not folder.path.is_dir():
-            raise ConfigError(f"{path} is no folder; give a run folder, such as those in {RUNS}")
-        if not folder.config.is_file():
-            raise ConfigError(f"{path} is no run folder: it holds no config.yaml")
-        return folder
-
     def start(self, config: Config, device: str) -> None:
         """Write what decides the run and where it runs."""
         self.config.write_text(config.text, encoding="utf-8")
@@ -103,35 +106,63 @@ class RunFolder:
         return content
 
     def append_row(self, row: Mapping[str, float]) -> None:
-        """Add a row to metrics.csv, with the columns of its first row."""
-        with self.metrics_csv.open("a+", newline="", encoding="utf-8") as file:
-            file.seek(0)
-            columns = next(csv.reader(file), None)
-            writer = csv.DictWriter(file, columns or list(row), extrasaction="ignore")
-            if columns is None:
-                writer.writeheader()
-            writer.writerow(row)
+        """Add a row to metrics.csv. Rows before it get empty fields where it brings new columns."""
+        columns = self._columns()
+        if set(row) <= set(columns):
+            self._write(self.metrics_csv, "a", columns, [row])
+        else:
+            self._replace_rows([*columns, *(name for name in row if name not in columns)], [*self.rows(), row])
 
     def rows(self) -> list[dict[str, float]]:
-        """metrics.csv as numbers."""
+        """metrics.csv as numbers, without its empty fields and without a last line cut short by a kill."""
         if not self.metrics_csv.is_file():
             return []
         with self.metrics_csv.open(newline="", encoding="utf-8") as file:
-            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+            whole = [line for line in file if line.endswith("\n")]
+        table = csv.DictReader(whole)
+        try:
+            rows = [{name: float(value) for name, value in row.items() if value != ""} for row in table]
+        except (ValueError, TypeError):
+            rows = [{}]
+        if not all("epoch" in row for row in rows):
+            raise ConfigError(f"{self.metrics_csv} is damaged: its rows are not numbers under a header")
+        return rows
 
     def keep_rows(self, epochs: int) -> None:
         """Drop rows beyond the checkpoint that a resume starts from; they are about to be made again."""
-        rows = self.rows()
-        if len(rows) > epochs:
-            self.metrics_csv.unlink()
-            for row in rows[:epochs]:
-                self.append_row(row)
+        if self.metrics_csv.is_file():
+            self._replace_rows(self._columns(), [row for row in self.rows() if row["epoch"] <= epochs])
+
+    def _columns(self) -> list[str]:
+        if not self.metrics_csv.is_file():
+            return []
+        with self.metrics_csv.open(newline="", encoding="utf-8") as file:
+            return next(csv.reader(file), [])
+
+    def _replace_rows(self, columns: Sequence[str], rows: Sequence[Mapping[str, float]]) -> None:
+        partial = self.path / ".metrics.csv.partial"
+        self._write(partial, "w", columns, rows)
+        partial.replace(self.metrics_csv)
+
+    @staticmethod
+    def _write(path: Path, mode: str, columns: Sequence[str], rows: Sequence[Mapping[str, float]]) -> None:
+        with path.open(mode, newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            if mode == "w":
+                writer.writeheader()
+            for row in rows:
+                writer.writerow({name: int(value) if name in COUNTS else value for name, value in row.items()})
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Keep status.json and train.log while the run goes on, and say in them how it ended."""
+        """Keep status.json and train.log while the run goes on, and say in them how it ended.
+
+        Raises ConfigError where another process is at this run: it holds a lock on train.log.
+        """
         handler = logging.FileHandler(self.path / "train.log", encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self._lock(handler)
+        log.setLevel(logging.INFO)
         for name in ("paribus", "lightning.pytorch", "py.warnings"):
             logging.getLogger(name).addHandler(handler)
         status = {"status": "running", "started": _now(), "pid": os.getpid(), "host": platform.node()}
@@ -152,29 +183,28 @@ class RunFolder:
                 logging.getLogger(name).removeHandler(handler)
             handler.close()
 
+    def _lock(self, handler: logging.FileHandler) -> None:
+        assert handler.stream is not None
+        try:
+            fcntl.flock(handler.stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handler.close()
+            pid = self.read_json("status.json").get("pid")
+            raise ConfigError(f"resume={self.path}: the run is still going on, as process {pid}") from None
+        except OSError:  # a file system without locks
+            return
+
     def _end(self, status: Mapping[str, Any]) -> None:
         try:
             self.write_json("status.json", {**status, "ended": _now()})
         except OSError as error:  # a full disk: the error that brought us here matters more
             print(f"status.json cannot be written: {error.strerror}", file=sys.stderr)
 
-    def running_process(self) -> int | None:
-        """The process that is still at this run on this machine, if any."""
-        status = self.read_json("status.json")
-        pid = status.get("pid")
-        if status.get("status") != "running" or status.get("host") != platform.node() or not isinstance(pid, int):
-            return None
-        try:
-            os.kill(pid, 0)
-        except OSError:
-            return None
-        return pid if pid != os.getpid() else None
-
 
 def environment(config: Config, device: str) -> dict[str, Any]:
     """Versions, device and git commit."""
     return {
-        "versions": {name: metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
         "torch_build": torch.__version__,
         "platform": platform.platform(),
         "device": device,
@@ -184,6 +214,14 @@ def environment(config: Config, device: str) -> dict[str, Any]:
         "extension": str(config.extension) if config.extension else None,
         "command": sys.argv,
     }
+
+
+def version(package: str) -> str | None:
+    """That of an installed package."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _git(*arguments: str) -> str | None:

@@ -1,10 +1,13 @@
 """Mistakes: each ends with exit code 2 (1 for a failed run) and one line that says what, where and what to do."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from conftest import DATA, Run, run_folder
+
+PLAIN = ("regularization.normalization=none", "trainer=cpu", "trainer.max_epochs=1", "logger=none")
 
 # What is typed -> what the one line must say. None of these needs torch.
 CONFIG_MISTAKES = {
@@ -113,13 +116,27 @@ TABLES = {
     "ragged row": (lambda rows: [*rows, "1,2,a,no,5,6"], [], ["cannot be read"]),
     "too few rows": (lambda rows: rows[:8], [], ["too few"]),
     "text target in regression": (lambda rows: rows, ["data.task=regression", "loss=mse"], ["'no' is not a number"]),
-    "fractions as classes": (lambda rows: rows, ["data.target=b"], ["data.task=regression"]),
+    "fractions as classes": (lambda rows: rows, ["data.target=b"], ["fractions such as 0.5", "data.task=regression"]),
+    "a column without values": (
+        lambda rows: [f"{row.split(',')[0]},,{row.split(',', 2)[2]}" for row in rows],
+        ["data.missing=fill"],
+        ["'b' has no values", "data.exclude=[b]"],
+    ),
+    "too few rows for regression": (
+        lambda rows: rows[:1],
+        ["data.task=regression", "loss=mse", "data.target=b"],
+        ["1 rows are too few"],
+    ),
+    "too large a value": (lambda rows: [*rows, "1e300,1,a,no"], [], ["1e+300", "finite number below 1e+30"]),
     "infinite value": (lambda rows: [*rows, "inf,1,a,no"], [], ["row 62", "'a'", "inf", "finite"]),
 }
 COLUMN_MISTAKES = {
     "data.target=z": ["data.target=z is no column", "columns: a, b, c, y"],
     "data.exclude=[bb]": ["data.exclude=bb is no column", "did you mean b?"],
     "data.categorical=[cc]": ["data.categorical=cc is no column"],
+    "data.exclude=[y]": ["data.exclude=[y]: y is the target"],
+    "data.categorical=[y]": ["data.categorical=[y]: y is the target"],
+    "data.categorical=[c] data.exclude=[c]": ["data.categorical=[c]: c is excluded"],
     "data.delimiter=;": ["data.delimiter"],
     "data.delimiter=ab": ["data.delimiter=ab must be one character"],
 }
@@ -131,14 +148,14 @@ def test_fault_in_a_table_names_file_and_row(paribus: Run, tmp_path: Path, fault
     file = tmp_path / "t.csv"
     file.write_text("\n".join(["a,b,c,y", *spoil(_rows())]) + "\n")
     arguments = ["data=table", "model=mlp", f"data.path={file}", "data.target=y", "trainer=cpu", *extra]
-    _expect_one_line(paribus, tmp_path, arguments, ["data error", str(file) if fault != "too few rows" else "", *parts])
+    _expect_one_line(paribus, tmp_path, arguments, ["data error", str(file) if "too" not in fault else "", *parts])
 
 
 @pytest.mark.parametrize("typed", COLUMN_MISTAKES)
 def test_wrong_column_is_a_config_error(paribus: Run, tmp_path: Path, typed: str) -> None:
     file = tmp_path / "t.csv"
     file.write_text("\n".join(["a,b,c,y", *_rows()]) + "\n")
-    arguments = ["data=table", "model=mlp", f"data.path={file}", "data.target=y", "trainer=cpu", typed]
+    arguments = ["data=table", "model=mlp", f"data.path={file}", "data.target=y", "trainer=cpu", *typed.split()]
     _expect_one_line(paribus, tmp_path, arguments, ["config error", *COLUMN_MISTAKES[typed]])
 
 
@@ -255,6 +272,55 @@ def test_foreign_checkpoints_run_no_code(paribus: Run, finished: Path, tmp_path:
     code, _, err = paribus("evaluate", f"run={finished}")
     assert (code, len(err.splitlines())) == (2, 1)
     assert "model.dense1.weight is (3, 4) in the checkpoint and (64, 4) in the model" in err
+
+
+def test_checkpoint_of_another_program(paribus: Run, finished: Path) -> None:
+    import torch
+
+    best = finished / "checkpoints" / "best.ckpt"
+    checkpoint = torch.load(best, weights_only=True)
+    for key in ("loops", "callbacks", "TensorData"):
+        best.unlink()
+        torch.save({name: value for name, value in checkpoint.items() if name != key}, best)
+        code, _, err = paribus("evaluate", f"run={finished}")
+        assert (code, len(err.splitlines())) == (2, 1) and f"holds no {key}" in err
+
+
+@pytest.mark.parametrize("name", ["available", "lightningg", "_part", "torch"])
+def test_edited_config_can_name_only_parts(paribus: Run, finished: Path, name: str) -> None:
+    file = finished / "config.yaml"
+    file.write_text(file.read_text().replace("name: lightning", f"name: {name}"))
+    code, _, err = paribus("evaluate", f"run={finished}")
+    assert (code, len(err.splitlines())) == (2, 1) and f"trainer.name={name} names no trainer in code" in err
+
+
+def test_fault_in_an_own_part_names_file_and_line(paribus: Run, tmp_path: Path) -> None:
+    (tmp_path / "own" / "models").mkdir(parents=True)
+    (tmp_path / "own" / "configs" / "model").mkdir(parents=True)
+    (tmp_path / "own" / "configs" / "model" / "faulty.yaml").write_text("name: faulty\n")
+    file = tmp_path / "own" / "models" / "faulty.py"
+    for body, line in (("1 / 0", 4), ("return lambda inputs: None", 0), ("return Faulty()", 8)):
+        file.write_text(
+            "from torch import nn\n\ndef faulty(spec, num_outputs):\n"
+            f"    {body}\n\nclass Faulty(nn.Linear):\n    def forward(self, inputs):\n        return inputs.wrong\n"
+            "    def __init__(self): super().__init__(4, 3)\n"
+        )
+        sys.modules.pop("paribus_extension_models_faulty", None)
+        code, _, err = paribus("train", "--extend", str(tmp_path / "own"), "data=iris", "model=faulty", *PLAIN)
+        assert (code, len(err.splitlines())) == (1, 1) and err.startswith("run failed: ")
+        assert not line or f"{file}, line {line}" in err
+
+
+@pytest.mark.parametrize("verb", ["check", "evaluate"])
+def test_unforeseen_errors_are_one_line_too(
+    paribus: Run, finished: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError("something\nbroke")
+
+    monkeypatch.setattr("paribus.data.bundled.datasets.load_iris", lambda: broken(0))
+    arguments = [f"run={finished}"] if verb == "evaluate" else ["data=iris", "model=mlp"]
+    assert paribus(verb, *arguments) == (1, "", "run failed: RuntimeError: something broke\n")
 
 
 def test_saved_run_keeps_its_parts(paribus: Run, finished: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Run, run_folder
+from conftest import QUICK, ROOT, Run, run_folder
 from paribus import parts
 from paribus.composition import GROUPS
 
@@ -161,3 +161,29 @@ def test_config_error_is_quicker_than_importing_torch_by_far() -> None:
     started = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]" and time.monotonic() - started < 60
+
+
+def test_doctor_names_a_package_that_is_missing(paribus: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("paribus.cli.doctor.PACKAGES", ("torch", "no-such-package"))
+    monkeypatch.setitem(sys.modules, "torch", None)  # its import raises ImportError
+    code, out, err = paribus("doctor")
+    assert (code, err) == (1, "")
+    assert "problem      no-such-package is not installed" in out and "problem      torch cannot be imported" in out
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+def test_check_in_other_precisions(paribus: Run, precision: str) -> None:
+    code, out, err = paribus("check", "trainer=cpu", f"trainer.precision={precision}")
+    assert (code, err) == (0, "")
+    assert ("torch.float64" if precision == "64-true" else "torch.float32") in out
+
+
+def test_workers_that_have_nothing_to_do_are_noted(paribus: Run) -> None:
+    assert "data.num_workers=2 has no effect" in paribus("check", "trainer=cpu", "data.num_workers=2")[1]
+
+
+def test_evaluate_of_a_run_that_was_not_tested(paribus: Run) -> None:
+    folder = run_folder(paribus("train", *QUICK, "logger=none")[1])
+    (folder / "metrics.json").unlink()
+    code, out, _ = paribus("evaluate", f"run={folder}")
+    assert code == 0 and "test/accuracy" in out and "no figures are stored" in out

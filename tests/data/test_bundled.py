@@ -10,7 +10,7 @@ from paribus.data.loader import Loading
 from paribus.data.module import TensorData
 from paribus.data.spec import BinarySpec, ClassificationSpec, RegressionSpec
 
-LOADING = Loading(seed=0, batch_size=16, num_workers=0, steps_per_execution=1)
+LOADING = Loading(seed=0, batch_size=16, steps_per_execution=1)
 FRACTIONS = {"validation_fraction": 0.1, "test_fraction": 0.2}
 CLASSIFICATION = [
     # data set, scikit-learn's own, rows, input shape, kind of task
@@ -96,7 +96,7 @@ def test_diabetes_targets_come_back_in_their_own_units(scale_target: bool) -> No
 
 def test_the_split_depends_on_the_seed_alone() -> None:
     def labels(seed: int, batch_size: int = 16) -> list[int]:
-        loading = Loading(seed, batch_size, 0, 1)
+        loading = Loading(seed, batch_size, 1)
         return _tensors(bundled.iris(loading, **FRACTIONS, scaling="none"), "test")[0].flatten().tolist()
 
     assert labels(0) == labels(0, batch_size=5)

@@ -9,7 +9,7 @@ from paribus.data.loader import Batch, BatchLoader, Loading
 def _loader(rows: int, batch_size: int, seed: int = 0, group: int = 1, *, shuffle: bool = True) -> BatchLoader:
     """Row i holds i and has the target 10 i."""
     inputs = torch.arange(rows)[:, None]
-    return BatchLoader(inputs, 10 * inputs[:, 0], Loading(seed, batch_size, 0, group), shuffle=shuffle)
+    return BatchLoader(inputs, 10 * inputs[:, 0], Loading(seed, batch_size, group), shuffle=shuffle)
 
 
 def _batches(loader: BatchLoader) -> list[Batch]:
@@ -101,4 +101,4 @@ def test_the_position_is_zero_at_both_ends_of_an_epoch() -> None:
     positions = [loader.state_dict()["position"]]
     positions += [loader.state_dict()["position"] for _ in loader]
     assert positions == [0, 1, 2, 0]
-    assert loader.state_dict() == {"position": 0}
+    assert loader.state_dict() == {"position": 0, "steps_per_execution": 1}

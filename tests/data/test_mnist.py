@@ -12,7 +12,7 @@ from paribus.errors import DataError
 from paribus.torchvision_ops import torchvision
 
 ROOT = Path(__file__).parents[2].parent / "shared" / "data"
-LOADING = Loading(seed=0, batch_size=10, num_workers=0, steps_per_execution=1)
+LOADING = Loading(seed=0, batch_size=10, steps_per_execution=1)
 
 
 @pytest.fixture(autouse=True)

@@ -20,9 +20,9 @@ def _split(rows: int = 12) -> Split:
     return Split(torch.randn(rows, 3, generator=torch.Generator().manual_seed(rows)), torch.arange(rows) % 3)
 
 
-def _data(spec: DataSpec = CLASSES, batch_size: int = 4, **splits: Split) -> TensorData:
+def _data(spec: DataSpec = CLASSES, batch_size: int = 4, scaling_kind: str = "standard", **splits: Split) -> TensorData:
     chosen: Mapping[str, Split] = {"train": _split(12), "val": _split(5), "test": _split(6), **splits}
-    return TensorData(chosen, spec, Loading(0, batch_size, 0, 1), scaling_kind="standard")
+    return TensorData(chosen, spec, Loading(0, batch_size, 1), scaling_kind=scaling_kind)
 
 
 def _changed(place: tuple[int, ...], value: float, rows: int = 12) -> Split:
@@ -88,7 +88,7 @@ def test_every_stage_gets_its_split_scaled_by_the_training_rows() -> None:
 
 
 def test_steps_per_epoch_counts_batches_whatever_the_groups() -> None:
-    loading = Loading(0, 5, 0, steps_per_execution=2)
+    loading = Loading(0, 5, steps_per_execution=2)
     data = TensorData({"train": _split(12), "val": _split(5)}, CLASSES, loading, scaling_kind="none")
     assert data.steps_per_epoch == 3
     assert len(data.train_dataloader()) == 2
@@ -98,12 +98,26 @@ def test_the_state_is_plain_numbers_and_comes_back() -> None:
     data = _data()
     state = data.state_dict()
     assert json.loads(json.dumps(state)) == state
-    other = _data(train=Split(5 * _split().inputs + 3, _split().targets))
+    other = _data(scaling_kind="none")
     before = next(iter(other.val_dataloader()))[0][0]
     other.load_state_dict(state)
     after, expected = (next(iter(each.val_dataloader()))[0][0] for each in (other, data))
     assert torch.equal(after, expected)
     assert not torch.equal(after, before)
+
+
+OTHER_DATA = [
+    ("train rows", _data(train=_changed((7, 0), 0.5))),
+    ("val rows", _data(val=_changed((4,), 2, rows=5))),
+    ("test rows", _data(test=_split(7))),
+    ("classes or columns", _data(ClassificationSpec((3,), ("a", "b", "d")))),
+]
+
+
+@pytest.mark.parametrize(("what", "other"), OTHER_DATA)
+def test_other_data_than_that_of_the_run_is_an_error(what: str, other: TensorData) -> None:
+    with pytest.raises(DataError, match=f"its {what} differ"):
+        other.load_state_dict(_data().state_dict())
 
 
 @pytest.mark.parametrize("scale_target", [True, False])
@@ -115,7 +129,7 @@ def test_regression_targets_are_in_standard_units_of_the_training_rows(scale_tar
         targets,
         rows,
         "y",
-        Loading(0, 2, 0, 1),
+        Loading(0, 2, 1),
         scaling_kind="none",
         scale_target=scale_target,
     )
@@ -135,7 +149,7 @@ def test_a_target_that_never_changes_is_an_error() -> None:
             torch.full((12,), 5.0),
             rows,
             "price",
-            Loading(0, 2, 0, 1),
+            Loading(0, 2, 1),
             scaling_kind="none",
             scale_target=True,
         )

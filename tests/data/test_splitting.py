@@ -62,7 +62,9 @@ def test_two_way_splits_the_rows_that_it_is_given() -> None:
         (100, 0.5, 0.5, "data.validation_fraction=0.5 and data.test_fraction=0.5 leave no rows to train on"),
         (100, 0.9, 0.4, "leave no rows to train on"),
         (4, 0.3, 0.1, "4 rows are too few to hold 0 out for the test split"),
-        (4, 0.1, 0.3, "3 rows are too few to hold 0 out for the validation split"),
+        (8, 0.05, 0.3, "6 rows are too few to hold 0 out for the validation split"),
+        (8, 0.3, 0.1, "8 rows are too few to hold 1 out for the test split, which needs 2"),
+        (4, 0.3, 0.5, "2 rows are too few to hold 1 out for the validation split, which needs 2"),
         (1, 0.3, 0.6, "1 rows are too few to hold 1 out for the test split"),
     ],
 )

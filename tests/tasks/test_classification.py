@@ -137,3 +137,17 @@ def test_the_monitored_metric_knows_its_direction(monitor: str, mode: str) -> No
 def test_a_metric_that_is_not_measured_is_an_error(monitor: str, nearest: str) -> None:
     with pytest.raises(ConfigError, match=rf"^trainer\.monitor={monitor} is not measured; {nearest}"):
         _task("one logit", monitor)
+
+
+@pytest.mark.parametrize(
+    ("made", "given"), [(torch.bfloat16, torch.float32), (torch.float32, torch.float32), (torch.float64, torch.float64)]
+)
+def test_outputs_are_never_below_32_bits_nor_rounded_to_them(made: torch.dtype, given: torch.dtype) -> None:
+    outputs = torch.tensor([[0.5], [-2.0]], dtype=made)
+    assert _task("one logit")(outputs).dtype == given
+    smooth = losses.binary_cross_entropy(BINARY, 0.1)
+    loss = smooth(_task("one logit")(outputs), torch.tensor([1, 0]))
+    logits = np.array([0.5, -2.0])
+    targets = np.array([0.95, 0.05])  # 0.95 in bfloat16 would be 0.9492
+    expected = -(targets * np.log(expit(logits)) + (1 - targets) * np.log(expit(-logits))).mean()
+    assert loss.item() == pytest.approx(expected, rel=1e-6)

@@ -139,3 +139,16 @@ def test_a_penalty_that_is_not_finite_is_named() -> None:
     _add_losses(gauge, [1.0, inf], "l2_penalty")
     with pytest.raises(RunError, match=r"^val/l2_penalty is inf at step 2; the last finite loss before was 1"):
         gauge.flush()
+
+
+def test_metrics_are_counted_without_the_deterministic_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    gauge, modes = _meter(), []
+    monkeypatch.setattr(gauge.metrics, "update", lambda *_: modes.append(torch.are_deterministic_algorithms_enabled()))
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        _add_losses(gauge, [1.0])
+        gauge.flush()
+        assert modes == [False]
+        assert torch.are_deterministic_algorithms_enabled() and torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)

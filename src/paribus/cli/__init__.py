@@ -2,12 +2,17 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paribus import __version__
-from paribus.errors import ConfigError, Interrupted, UserError, nearest
+from paribus.errors import ConfigError, Interrupted, RunError, UserError, nearest
+
+if TYPE_CHECKING:
+    from paribus.config import Config
 
 VERBS = {
     "train": "train, validate and test what the config chooses",
@@ -43,8 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
     except UserError as error:
-        print(f"{error.kind}: {' '.join(str(error).split())}", file=sys.stderr)
-        return error.exit_code
+        return _say(error)
     except Interrupted as interrupted:
         ending = f"; go on with: paribus train resume={interrupted.folder}" if interrupted.folder else ""
         print(f"interrupted{ending}", file=sys.stderr)
@@ -54,6 +58,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
         sys.stderr.close()
         return 1
+    except OSError as error:
+        return _say(RunError(f"{error.strerror or error}: {error.filename or 'writing the run folder'}"))
+    except Exception as error:
+        return _say(RunError(f"{type(error).__name__}: {error}{_place(error)}"))
+
+
+def _say(error: UserError) -> int:
+    print(f"{error.kind}: {' '.join(str(error).split())}", file=sys.stderr)
+    return error.exit_code
+
+
+def _place(error: Exception) -> str:
+    """Where in the user's own parts the error arose, if it was there."""
+    from paribus.parts import EXTENSION
+
+    files = {module.__file__ for name, module in sys.modules.items() if name.startswith(EXTENSION)}
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
+    return f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
 
 
 def _run(arguments: list[str]) -> int:
@@ -101,6 +123,20 @@ def take(word: str, arguments: list[str]) -> tuple[Path | None, list[str]]:
     if len(found) > 1 or found == [""]:
         raise ConfigError(f"{word}= takes one path")
     return (Path(found[0]).expanduser() if found else None), rest
+
+
+def saved_config(folder: Path, overrides: list[str], extension: Path | None, changeable: tuple[str, ...]) -> "Config":
+    """The config of a run folder with overrides on top. Raises ConfigError for a change of what a run keeps."""
+    from paribus import composition, config
+
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no run folder: there is no such folder")
+    file = folder / "config.yaml"
+    if not file.is_file():
+        raise ConfigError(f"{folder} is no run folder: it holds no config.yaml")
+    wanted = config.check(composition.recompose(file, overrides, extension))
+    config.check_kept(config.check(composition.recompose(file, [], extension)), wanted, changeable)
+    return wanted
 
 
 def aligned(figures: Mapping[str, float], remarks: Mapping[str, str] | None = None) -> str:

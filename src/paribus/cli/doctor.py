@@ -29,15 +29,22 @@ def command(arguments: list[str], extension: Path | None) -> int:
 def _versions() -> Iterator[str]:
     yield f"paribus      {__version__}, Python {platform.python_version()}, {platform.platform()}"
     for name in PACKAGES:
-        version = metadata.version(name)
+        try:
+            version = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            yield f"problem      {name} is not installed: run make setup, or pip install paribus again"
+            continue
         yield f"{name:<12} {version}"
         if version in MALICIOUS.get(name, ()):
             yield f"problem      {name} {version} was malicious on the package index: install another version at once"
 
 
 def _devices() -> Iterator[str]:
-    import torch
-
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        yield f"problem      torch cannot be imported ({error}): install it again"
+        return
     yield f"CPU          {os.cpu_count()} cores, torch uses {torch.get_num_threads()} threads"
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
@@ -55,7 +62,7 @@ def _devices() -> Iterator[str]:
 def _torchvision() -> Iterator[str]:
     try:
         from paribus.torchvision_ops import REPAIRED
-    except (ImportError, RuntimeError) as error:
+    except (ImportError, OSError, RuntimeError) as error:
         yield f"problem      torchvision cannot be imported ({error}): install the version made for this torch"
         return
     if REPAIRED:

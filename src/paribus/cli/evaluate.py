@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from paribus.cli import aligned, take
-from paribus.cli.train import saved_or_new
+from paribus import config
+from paribus.cli import aligned, saved_config, take
 from paribus.errors import ConfigError
 
 
@@ -12,15 +12,19 @@ def command(arguments: list[str], extension: Path | None) -> int:
     folder, overrides = take("run", arguments)
     if folder is None:
         raise ConfigError("evaluate needs the folder of a run: paribus evaluate run=outputs/runs/NAME/TIME")
-    checked = saved_or_new(folder, overrides, extension)
+    checked = saved_config(folder, overrides, extension, config.EVALUABLE)
     from paribus.experiment import evaluate
 
     figures, stored = evaluate(checked, folder)
+    if not stored:
+        print(aligned(figures))
+        print("no figures are stored to compare these with: the run was not tested")
+        return 0
     remarks = {
         name: "" if value == stored.get(name) else f"  (stored: {stored.get(name, float('nan')):.4f})"
         for name, value in figures.items()
     }
     print(aligned(figures, remarks))
-    same = all(value == stored.get(name) for name, value in figures.items())
+    same = not any(remarks.values())
     print("the same as stored, to the last bit" if same else "not the same as stored: other data, settings or machine")
     return 0

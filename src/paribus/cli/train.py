@@ -3,33 +3,25 @@
 from pathlib import Path
 
 from paribus import composition, config
-from paribus.cli import aligned, take
-from paribus.errors import ConfigError, RunError, UserError
+from paribus.cli import aligned, saved_config, take
+from paribus.errors import ConfigError
 
 
 def command(arguments: list[str], extension: Path | None) -> int:
     """Train a new run, or go on with an old one: resume=DIR."""
     folder, arguments = take("resume", arguments)
     show, overrides = _take_cfg(arguments)
-    checked = saved_or_new(folder, overrides, extension)
+    checked = (
+        saved_config(folder, overrides, extension, config.RESUMABLE)
+        if folder
+        else config.check(composition.compose(overrides, extension))
+    )
     if show:
         print(checked.text, end="")
         return 0
     for note in checked.notes:
         print(f"note: {note}")
     return _train(checked, folder)
-
-
-def saved_or_new(folder: Path | None, overrides: list[str], extension: Path | None) -> config.Config:
-    """The checked config: composed anew, or that of a run folder with overrides on top."""
-    if folder is None:
-        return config.check(composition.compose(overrides, extension))
-    if not folder.is_dir():
-        raise ConfigError(f"{folder} is no run folder: there is no such folder")
-    saved = folder / "config.yaml"
-    if not saved.is_file():
-        raise ConfigError(f"{folder} is no run folder: it holds no config.yaml")
-    return config.check(composition.recompose(saved, overrides, extension))
 
 
 def _take_cfg(arguments: list[str]) -> tuple[bool, list[str]]:
@@ -48,16 +40,9 @@ def _take_cfg(arguments: list[str]) -> tuple[bool, list[str]]:
 
 
 def _train(checked: config.Config, folder: Path | None) -> int:
-    try:
-        from paribus.experiment import run
+    from paribus.experiment import run
 
-        result = run(checked, folder)
-    except (UserError, BrokenPipeError):
-        raise
-    except OSError as error:
-        raise RunError(f"{error.strerror or error}: {error.filename or 'writing the run folder'}") from error
-    except Exception as error:
-        raise RunError(f"{type(error).__name__}: {error}") from error
+    result = run(checked, folder)
     metrics = result.metrics
     seconds = f"{metrics['train_seconds']:.1f} s of training"
     print(f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {seconds}")

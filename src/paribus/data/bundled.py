@@ -45,8 +45,7 @@ def diabetes(
 ) -> TensorData:
     """442 patients, 10 measurements, disease progression after a year (Efron et al. 2004)."""
     bunch = datasets.load_diabetes(scaled=False)
-    inputs = torch.tensor(bunch.data, dtype=torch.float32)
-    targets = torch.tensor(bunch.target, dtype=torch.float32)
+    inputs, targets = torch.tensor(bunch.data), torch.tensor(bunch.target)
     rows = three_way(None, len(inputs), validation_fraction, test_fraction, loading.seed)
     return regression_data(
         inputs, targets, rows, "progression", loading, scaling_kind=scaling, scale_target=scale_target
@@ -61,7 +60,7 @@ def _classification(
     scaling: str,
     image_range: float | None = None,
 ) -> TensorData:
-    inputs = torch.tensor(bunch.data, dtype=torch.float32)
+    inputs = torch.tensor(bunch.data)
     targets = torch.tensor(bunch.target, dtype=torch.int64)
     spec = classification_spec(tuple(inputs.shape[1:]), tuple(str(name) for name in bunch.target_names))
     rows = three_way(targets, len(inputs), validation_fraction, test_fraction, loading.seed)

@@ -18,7 +18,6 @@ class Loading:
 
     seed: int
     batch_size: int
-    num_workers: int
     steps_per_execution: int
 
 
@@ -72,8 +71,8 @@ class BatchLoader:
         return self.inputs.index_select(0, indices), self.targets.index_select(0, indices)
 
     def state_dict(self) -> dict[str, Any]:
-        """The number of groups already given out in this epoch; 0 after the last."""
-        return {"position": self.position}
+        """The number of groups already given out in this epoch; 0 after the last. And how large they are."""
+        return {"position": self.position, "steps_per_execution": self.steps_per_execution}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved position within the epoch."""

@@ -1,7 +1,10 @@
 """The data module for data that fits in memory: checked, split, scaled and kept on the training device."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 
 import torch
@@ -12,6 +15,8 @@ from paribus.data import scaling
 from paribus.data.loader import Batch, BatchLoader, Loading
 from paribus.data.spec import ClassificationSpec, DataSpec, RegressionSpec
 from paribus.errors import ConfigError, DataError
+
+LARGEST = 1e30  # beyond it, squares and sums leave the range of 32-bit numbers
 
 
 @dataclass(frozen=True)
@@ -87,12 +92,28 @@ class TensorData(LightningDataModule):
         """Batches of resident data are there already."""
         return batch
 
+    @cached_property
+    def fingerprint(self) -> dict[str, str]:
+        """A hash of what was measured (shape, classes, units) and of each split's inputs and targets."""
+        found = {"spec": blake2b(repr(self.spec).encode(), digest_size=16)}
+        for name, split in self._raw.items():
+            found[name] = blake2b(split.inputs.contiguous().numpy().data, digest_size=16)
+            found[name].update(split.targets.contiguous().numpy().data)
+        return {name: hashed.hexdigest() for name, hashed in found.items()}
+
     def state_dict(self) -> dict[str, Any]:
-        """What was fitted on the training split, as plain numbers."""
-        return {"scaler": self._scaler.state_dict()}
+        """What was fitted on the training split, as plain numbers, and which data it was."""
+        return {"scaler": self._scaler.state_dict(), "fingerprint": self.fingerprint}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Use what was fitted in training."""
+        """Use what was fitted in training. Raises DataError where that was other data, or split in another way."""
+        for name, hashed in self.fingerprint.items():
+            if state["fingerprint"][name] != hashed:
+                what = "classes or columns" if name == "spec" else f"{name} rows"
+                raise DataError(
+                    f"the data is not what the run was trained on: its {what} differ; give it the same file and "
+                    "settings, or start a new run"
+                )
         self._scaler = scaling.Scaler(**state["scaler"])
         self._ready = {}
 
@@ -115,11 +136,15 @@ def _check_split(name: str, split: Split, spec: DataSpec) -> None:
 
 
 def _check_finite(what: str, values: Tensor) -> None:
-    if values.is_floating_point() and not torch.isfinite(values).all():
-        place = (~torch.isfinite(values)).nonzero()[0].tolist()
+    if not values.is_floating_point():
+        return
+    wrong = ~(values.abs() < LARGEST)  # written so that nan is wrong too
+    if wrong.any():
+        place = wrong.nonzero()[0].tolist()
         column = f", column {place[1]}" if len(place) == 2 else ""
         raise DataError(
-            f"{what}: row {place[0]}{column} is {values[tuple(place)].item()}; every value must be a finite number"
+            f"{what}: row {place[0]}{column} is {values[tuple(place)].item()}; every value must be a finite number "
+            f"below {LARGEST:g}"
         )
 
 
@@ -142,11 +167,25 @@ def regression_data(
     scaling_kind: str,
     scale_target: bool,
 ) -> TensorData:
-    """Splits for regression, the target in standard units of the training rows if scale_target."""
-    train = targets[rows["train"]]
-    mean, deviation = (float(train.mean()), float(train.std(correction=0))) if scale_target else (0.0, 1.0)
+    """Splits for regression, the target in standard units of the training rows if scale_target.
+
+    Targets in double precision are centred in it.
+    """
+    _check_finite(f"target {target_name}", targets)
+    mean, deviation = mean_and_deviation(targets[rows["train"]].tolist())
     if deviation == 0:
         raise DataError(f"{target_name} has the same value in every training row; there is nothing to learn")
+    if not scale_target:
+        mean, deviation = 0.0, 1.0
     spec = RegressionSpec(tuple(inputs.shape[1:]), target_name, mean, deviation)
-    splits = {name: Split(inputs[index], (targets[index] - mean) / deviation) for name, index in rows.items()}
+    splits = {
+        name: Split(inputs[index], ((targets[index] - mean) / deviation).to(torch.float32))
+        for name, index in rows.items()
+    }
     return TensorData(splits, spec, loading, scaling_kind=scaling_kind)
+
+
+def mean_and_deviation(values: list[float]) -> tuple[float, float]:
+    """Mean and standard deviation, rounded once at the end: the same bits on every machine, in any order."""
+    mean = math.fsum(values) / len(values)
+    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))

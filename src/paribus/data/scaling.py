@@ -15,11 +15,15 @@ class Scaler:
     scale: list[float]
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """inputs (N, F) or (N, C, H, W) of any type -> the same shape, float32."""
+        """inputs (N, F) or (N, C, H, W) of any type -> the same shape, float32.
+
+        Inputs in double precision are centred in it: values far from zero would lose their digits.
+        """
         view = (1, -1) + (1,) * (inputs.ndim - 2)
-        shift = torch.tensor(self.shift, dtype=torch.float32).view(view)
-        scale = torch.tensor(self.scale, dtype=torch.float32).view(view)
-        return inputs.to(torch.float32, copy=True).sub_(shift).div_(scale)
+        dtype = torch.float64 if inputs.dtype == torch.float64 else torch.float32
+        shift = torch.tensor(self.shift, dtype=dtype).view(view)
+        scale = torch.tensor(self.scale, dtype=dtype).view(view)
+        return inputs.to(dtype, copy=True).sub_(shift).div_(scale).to(torch.float32)
 
     def state_dict(self) -> dict[str, Any]:
         """Plain numbers for the checkpoint."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from paribus.errors import DataError
 from paribus.seeding import derive
 
+FEWEST_VALUES = 2  # rows of a split for regression: R2 compares with their mean
 PARTS = 3  # a class needs a row in each of train, validation and test
 
 
@@ -40,10 +41,11 @@ def two_way(labels: Tensor | None, rows: Tensor, held_out: int, seed: int, setti
     `setting` is the key below data that says how many are held out. Raises DataError where either part would be
     empty, or would lack a class.
     """
-    classes = labels[rows].unique() if labels is not None else torch.zeros(1)
+    classes = labels[rows].unique() if labels is not None else None
     purpose = setting.partition("_")[0]
-    if min(held_out, len(rows) - held_out) < len(classes):
-        each = f", which needs a row of each of {len(classes)} classes" if labels is not None else ""
+    least = FEWEST_VALUES if classes is None else len(classes)
+    if min(held_out, len(rows) - held_out) < least:
+        each = f", which needs a row of each of {least} classes" if classes is not None else f", which needs {least}"
         raise DataError(
             f"{len(rows)} rows are too few to hold {held_out} out for the {purpose} split{each}; "
             f"add rows or change data.{setting}"
@@ -59,7 +61,7 @@ def two_way(labels: Tensor | None, rows: Tensor, held_out: int, seed: int, setti
     except ValueError as error:
         raise DataError(f"the rows cannot be split as data.{setting} says: {error}") from None
     parts = torch.from_numpy(np.sort(kept)), torch.from_numpy(np.sort(held))
-    if labels is not None:
+    if labels is not None and classes is not None:
         for part, name in zip(parts, ("training", purpose), strict=True):
             _check_every_class(labels, part, classes, name, setting)
     return parts

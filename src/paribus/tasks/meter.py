@@ -4,7 +4,8 @@ torchmetrics updated at every step, and a loss read at every step, would double 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -73,7 +74,8 @@ class Meter:
         self._count += int(sizes.sum())
         outputs, targets = torch.cat(self._outputs), torch.cat(self._targets)
         self._clear()
-        self.metrics.update(*self._readable(outputs.float(), targets))
+        with _any_order():
+            self.metrics.update(*self._readable(outputs, targets))
 
     def compute(self) -> dict[str, float]:
         """The figures of the stage by full name, such as val/loss, and a fresh start."""
@@ -108,3 +110,19 @@ class Meter:
             + (f"; the last finite loss before was {last:.4g}" if last is not None else "; it never was finite")
             + "; lower optimizer.lr, set regularization.gradient_clip or scale the data"
         )
+
+
+@contextmanager
+def _any_order() -> Iterator[None]:
+    """Without torch's deterministic mode: counts come out the same in any order, and in that mode torchmetrics
+    counts classes by a table of rows times classes squared, which no memory holds.
+    """
+    mode, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(mode, warn_only=warn_only)

@@ -69,13 +69,23 @@ class Task(LightningModule):
         return self.readable(torch.cat(outputs), torch.cat(targets))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """inputs (B, *input_shape) -> outputs (B, K): logits, or values in standard units."""
+        """inputs (B, *input_shape) -> outputs (B, K): logits, or values in standard units; never below float32."""
         outputs: Tensor = self.model(inputs)
-        return outputs
+        return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
     def configure_optimizers(self) -> Any:
-        """The optimizer and, where there is a schedule, its scheduler."""
+        """The optimizer and, where there is a schedule, its scheduler.
+
+        A resumed run takes the optimizer's state from the checkpoint, and its settings from the config.
+        """
         optimizer = self.make_optimizer(self.model.parameters())
+        settings = [{**group, "params": None} for group in optimizer.param_groups]
+
+        def keep_settings(loaded: Optimizer) -> None:
+            for group, own in zip(loaded.param_groups, settings, strict=True):
+                group.update({**own, "params": group["params"]})
+
+        optimizer.register_load_state_dict_post_hook(keep_settings)
         if self._schedule is None:
             return optimizer
         return [optimizer], [self._schedule.make(optimizer)]
@@ -161,7 +171,11 @@ class Task(LightningModule):
             outputs = self(inputs)
             self._meters[stage].add(outputs, targets, {"loss": self.loss(outputs, targets)})
             if stage == "test":
-                self._tested.append((outputs.float().cpu(), targets.cpu()))
+                self._tested.append((outputs.cpu(), targets.cpu()))
+
+    def on_validation_epoch_start(self) -> None:
+        """Count its steps anew."""
+        self._meters["val"].step = 0
 
     def on_validation_epoch_end(self) -> None:
         """Close the epoch: the figures of training and validation become known together."""
@@ -176,6 +190,7 @@ class Task(LightningModule):
     def on_test_epoch_start(self) -> None:
         """Forget an earlier test."""
         self._tested.clear()
+        self._meters["test"].step = 0
 
     def on_test_epoch_end(self) -> None:
         """The test figures."""
