@@ -36,7 +36,8 @@ def benchmark(settings: Settings) -> list[Row]:
     - The loops are processes of their own, and time their epochs after a first one: 6 of the bare loops, 2 of the
       others.
     - The bare loop slices float tensors in memory (randperm, index, forward, cross entropy, backward, step), with
-      `torch.optim.Adam` at its defaults, and takes loss and accuracy of the validation rows after each epoch.
+      `torch.optim.Adam` at its defaults, and takes loss and accuracy of the validation rows after each epoch. The
+      target is a ratio to this loop; Paribus itself uses Adam's fused kernel, as the second bare loop does.
     - Lightning as documented: `self.log` of loss and torchmetrics accuracy at each step, `DataLoader` over
       `TensorDataset`, and the default Trainer with its logger, progress bar and checkpoints.
     - The skorch-like loop: `DataLoader` over `TensorDataset`, loss and accuracy of each batch into a Python list.
