@@ -8,11 +8,9 @@ interval of the paired difference, ours minus theirs, lies wholly below 0.
 
 import sys
 from collections.abc import Sequence
-from math import sqrt
-from statistics import mean, stdev
+from statistics import mean
 
 import torch
-from scipy.stats import t as student  # type: ignore[import-untyped]
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -20,6 +18,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from accuracy import train
 from paribus import composition, config
 from paribus.building import build_data
+from paribus.comparison import difference
 from paribus.config import Config
 from paribus.data.spec import RegressionSpec
 
@@ -48,17 +47,6 @@ def _models(checked: Config, *, is_regression: bool) -> list[BaseEstimator]:
     return [network(hidden_layer_sizes=sizes, max_iter=MAX_ITERATIONS, random_state=checked.seed), linear]
 
 
-def interval(differences: Sequence[float], test_to_train: float) -> tuple[float, float]:
-    """The 95 % interval of the mean of paired differences over random splits of the same rows.
-
-    Such splits share rows, so the variance of the mean is not the n-th part of theirs: Nadeau & Bengio 2003, eq. 9,
-    add the ratio of test rows to training rows.
-    """
-    center, count = mean(differences), len(differences)
-    half = float(student.ppf(0.975, count - 1)) * stdev(differences) * sqrt(1 / count + test_to_train)
-    return center - half, center + half
-
-
 def rows(experiment: str) -> list[str]:
     """A Markdown row for each of scikit-learn's models."""
     checked = [config.check(composition.compose([f"experiment={experiment}", f"seed={seed}"])) for seed in SEEDS]
@@ -67,14 +55,14 @@ def rows(experiment: str) -> list[str]:
     test_to_train = data.num_rows("test") / data.num_rows("train")
     metrics = train(experiment, SEEDS)
     metric = "accuracy" if "test/accuracy" in metrics[0] else "r2"
-    ours = [found[f"test/{metric}"] for found in metrics]
+    ours = [each[f"test/{metric}"] for each in metrics]
     lines = []
     for name in theirs[0]:
-        differences = [own - other[name] for own, other in zip(ours, theirs, strict=True)]
-        low, high = interval(differences, test_to_train)
+        found = difference(ours, [other[name] for other in theirs], test_to_train)
+        worse = "yes" if found.high < 0 else "no"
         lines.append(
             f"| {experiment} | {metric} | {mean(ours):.4f} | {name} | {mean(other[name] for other in theirs):.4f} "
-            f"| {round(mean(differences), 4) + 0.0:+.4f} [{low:+.4f}, {high:+.4f}] | {'yes' if high < 0 else 'no'} |"
+            f"| {round(found.mean, 4) + 0.0:+.4f} [{found.low:+.4f}, {found.high:+.4f}] | {worse} |"
         )
     return lines
 

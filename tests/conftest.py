@@ -16,11 +16,13 @@ import torch
 
 import paribus.torchvision_ops
 from paribus.cli import main
+from paribus.regularization import Regularization
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
 Run = Callable[..., tuple[int, str, str]]
 
+NO_REGULARIZATION = Regularization(0, 0, 0, None, None, None, 0, 0)
 QUICK = ("trainer=cpu", "trainer.max_epochs=2")
 
 

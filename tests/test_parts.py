@@ -61,7 +61,7 @@ def test_a_shipped_choice_opens_with_what_it_is(group: str, option: str) -> None
 def test_a_part_gets_what_it_consumes_by_name_and_its_own_settings() -> None:
     part = parts.find("optimizer", "sgd", None)
     assert part is not None
-    assert list(part.consumes) == ["parameters"]
+    assert list(part.consumes) == ["parameters", "decay_all"]
     assert part.settings["lr"].describe() == "a number above 0"
     limit = _part("regularization", "default").settings["gradient_clip"]
     assert (limit.type_name, limit.optional, limit.describe()) == ("PositiveFloat", True, "a number above 0 or null")
@@ -74,7 +74,7 @@ def test_what_is_no_public_function_is_no_part(name: str) -> None:
 
 def test_a_part_that_asks_for_what_there_is_not_is_told_what_there_is() -> None:
     with pytest.raises(
-        ConfigError, match=r"^loss mse asks for spec, which Paribus does not provide to a loss; .*batch"
+        ConfigError, match=r"^loss mse asks for spec, .* not provide; a part of .* loss may ask for batch"
     ):
         _part("loss", "mse").build({"batch": None}, {})
 
@@ -96,12 +96,12 @@ class Swish(torch.nn.Module):
         return inputs * torch.sigmoid(self.beta * inputs)
 
 
-def swish(*, beta: PositiveFloat):
+def silu(*, beta: PositiveFloat):
     return Swish(beta)
 """
 
 
-def _extension(folder: Path, source: str, *, name: str = "swish", yaml: str = "name: swish\nbeta: 1.0\n") -> Path:
+def _extension(folder: Path, source: str, *, name: str = "silu", yaml: str = "name: silu\nbeta: 1.0\n") -> Path:
     (folder / "configs" / "activation").mkdir(parents=True)
     (folder / "configs" / "activation" / f"{name}.yaml").write_text(f"# Mine.\n{yaml}")
     (folder / "activations.py").write_text(source)
@@ -116,7 +116,7 @@ def test_an_extension_is_chosen_checked_and_built(tmp_path: Path) -> None:
     import torch
 
     extension = _extension(tmp_path / "mine", SWISH)
-    checked = _check(extension, "activation=swish", "activation.beta=2.0")
+    checked = _check(extension, "activation=silu", "activation.beta=2.0")
     module = checked["activation"].build()
     assert module(torch.tensor(1.0)).item() == pytest.approx(1 / (1 + 2.718281828**-2))
     assert _check(extension)["activation"].part.name == "relu"
@@ -126,35 +126,40 @@ def test_an_extension_is_chosen_checked_and_built(tmp_path: Path) -> None:
     ("override", "message"),
     [
         ("activation.beta=0", "activation.beta=0 must be a number above 0"),
-        ("activation.gamma=1", "activation.gamma is not a setting of swish"),
+        ("activation.gamma=1", "activation.gamma is not a setting of silu"),
     ],
 )
 def test_settings_of_an_extension_are_checked(override: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
-        _check(_extension(tmp_path, SWISH), "activation=swish", override)
+        _check(_extension(tmp_path, SWISH), "activation=silu", override)
     assert str(error.value).startswith(message)
 
 
 BROKEN = [
     # source, the YAML's name and text, what the error says
-    ("def swish(:\n", "swish", "name: swish\n", "activations.py: line 1: "),
+    ("def silu(:\n", "silu", "name: silu\n", "activations.py: line 1: "),
     (
         SWISH.replace("PositiveFloat)", "float)"),
-        "swish",
-        "name: swish\nbeta: 1\n",
-        "setting beta of swish needs a type",
+        "silu",
+        "name: silu\nbeta: 1\n",
+        "setting beta of silu needs a type",
     ),
-    (SWISH.replace(": PositiveFloat)", ")"), "swish", "name: swish\nbeta: 1\n", "setting beta of swish needs a type"),
+    (
+        SWISH.replace(": PositiveFloat)", ")"),
+        "silu",
+        "name: silu\nbeta: 1\n",
+        "setting beta of silu needs a type",
+    ),
     (
         SWISH.replace("PositiveFloat)", "list[PositiveFloat])"),
-        "swish",
-        "name: swish\nbeta: 1\n",
-        "setting beta of swish needs a type",
+        "silu",
+        "name: silu\nbeta: 1\n",
+        "setting beta of silu needs a type",
     ),
     ("def relu():\n    pass\n", "mine", "name: relu\n", "activation relu is defined twice"),
-    (SWISH, "mine", "name: swich\nbeta: 1\n", "names no activation in code"),
-    (SWISH, "mine", "name: swish\n", "activation.beta is missing: give a number above 0"),
-    (SWISH, "mine", "beta: 1\n", "activation is {'beta': 1}; it must be the name of a choice"),
+    (SWISH, "mine", "name: swich\nbeta: 1\n", "needs a function `def swich(...)`"),
+    (SWISH, "mine", "name: silu\n", "activation.beta is missing: give a number above 0"),
+    (SWISH, "mine", "beta: 1\n", "mine.yaml names no part"),
 ]
 
 
@@ -177,6 +182,6 @@ def test_an_extension_that_cannot_be_imported_says_why(tmp_path: Path) -> None:
     (extension / "activations.py").rename(extension / "unused.py")
     (extension / "activations").mkdir()
     (extension / "unused.py").rename(extension / "activations" / "failing.py")
-    checked = _check(extension, "activation=swish")
+    checked = _check(extension, "activation=silu")
     with pytest.raises(ConfigError, match=r"failing\.py cannot be imported: ModuleNotFoundError: .*no_such_module"):
         checked["activation"].build()

@@ -4,23 +4,28 @@ import paribus.torchvision_ops  # noqa: F401, I001 - before anything imports lig
 
 import functools
 from collections.abc import Iterable
+from typing import TypeVar
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from paribus import parts
 from paribus.activations import gain
 from paribus.config import Config
-from paribus.data.loader import Loading
+from paribus.data.loader import Fold, Loading
 from paribus.data.module import TensorData
 from paribus.data.spec import BinarySpec, ClassificationSpec, DataSpec, RegressionSpec
 from paribus.errors import ConfigError
 from paribus.initializers import initialize
 from paribus.losses import Loss
+from paribus.optimizers import FULL_BATCH
 from paribus.schedulers import Horizon
 from paribus.tasks.classification import Classification
 from paribus.tasks.regression import Regression
 from paribus.tasks.task import Task
+
+Product = TypeVar("Product")
 
 TASKS: dict[type[DataSpec], type[Task]] = {
     ClassificationSpec: Classification,
@@ -32,33 +37,30 @@ TASKS: dict[type[DataSpec], type[Task]] = {
 def build_data(config: Config) -> TensorData:
     """The data module that the config chooses. Raises DataError or ConfigError."""
     settings = config["data"].settings
-    loading = Loading(config.seed, settings["batch_size"], config["trainer"].settings["steps_per_execution"])
-    data: TensorData = config["data"].build(loading=loading, root=settings["root"])
-    return data
+    trainer = config["trainer"].settings
+    loading = Loading(
+        config.seed,
+        settings["batch_size"],
+        trainer["steps_per_execution"],
+        None if config["optimizer"].part.name in FULL_BATCH else trainer["accumulate_grad_batches"],
+        settings["train_fraction"],
+        settings["sampling"],
+        Fold(config.fold, config.cross_validation) if config.fold and config.cross_validation else None,
+    )
+    return _built(config, "data", TensorData, loading=loading, root=settings["root"])
 
 
 def build_task(config: Config, data: TensorData) -> Task:
     """Loss, initialized model and task for the data. Raises ConfigError for parts that do not fit together."""
-    spec, trainer = data.spec, config["trainer"].settings
+    spec, trainer, regularization = data.spec, config["trainer"].settings, config["regularization"]
     loss = _build_loss(config, spec)
-    activation = config["activation"].build
-    model: nn.Module = config["model"].build(
-        spec=spec,
-        num_outputs=loss.num_outputs,
-        activation=activation,
-        normalization=config["regularization"].settings["normalization"],
-        dropout=config["regularization"].settings["dropout"],
-    )
-    _check_batch_norm(model, config)
-    fill = config["initializer"]
-    activation_gain = gain(activation()) if "activation_gain" in fill.part.consumes else None
-    initialize(model, lambda layer: fill.build(layer=layer, activation_gain=activation_gain), config.seed)
-    if trainer["precision"] == "64-true":
-        model.double()  # now, not when training starts: a checkpoint's weights must not pass through 32 bits
+    model = _build_model(config, spec, loss)
+    horizon = Horizon(data.steps_per_epoch * trainer["max_epochs"], trainer["max_epochs"])
 
     def make_optimizer(parameters: Iterable[nn.Parameter]) -> Optimizer:
-        optimizer: Optimizer = config["optimizer"].build(parameters=parameters)
-        return optimizer
+        return _built(
+            config, "optimizer", Optimizer, parameters=list(parameters), decay_all=regularization.settings["decay_all"]
+        )
 
     make_optimizer(model.parameters())  # settings that do not go together are found now, not in the run
     return TASKS[type(spec)](
@@ -66,15 +68,74 @@ def build_task(config: Config, data: TensorData) -> Task:
         model,
         loss,
         make_optimizer,
-        functools.partial(
-            config["scheduler"].build,
-            horizon=Horizon(data.steps_per_epoch * trainer["max_epochs"], trainer["max_epochs"]),
-        ),
-        config["regularization"].build(),
+        functools.partial(config["scheduler"].build, horizon=horizon),
+        regularization.build(seed=config.seed),
+        config["averaging"].build(horizon=horizon),
         steps_per_epoch=data.steps_per_epoch,
         monitor=trainer["monitor"],
         log_every_n_steps=trainer["log_every_n_steps"],
     )
+
+
+def _built(config: Config, group: str, kind: type[Product], **provided: object) -> Product:
+    """What the chosen part's builder gives. Raises ConfigError where that is something else than a `kind`."""
+    found, part = config[group].build(**provided), config[group].part
+    if not isinstance(found, kind):
+        raise ConfigError(
+            f"{group} {part.name} gives a {type(found).__name__}, and a {kind.__module__}.{kind.__name__} is needed "
+            f"({part.file})"
+        )
+    return found
+
+
+def _build_model(config: Config, spec: DataSpec, loss: Loss) -> nn.Module:
+    """The model with its initial weights, on the CPU."""
+    settings, trainer = config["regularization"].settings, config["trainer"].settings
+    model = _built(
+        config,
+        "model",
+        nn.Module,
+        spec=spec,
+        num_outputs=loss.num_outputs,
+        activation=lambda: _built(config, "activation", nn.Module),
+        **{key: settings[key] for key in ("normalization", "dropout", "spatial_dropout")},
+    )
+    if not any(weight.requires_grad for weight in model.parameters()):
+        raise ConfigError(f"model {config['model'].part.name} has no weights to train ({config['model'].part.file})")
+    _check_batch_norm(model, config)
+    _initialize(model, config)
+    _check_outputs(model, config, spec, loss)
+    if trainer["precision"] == "64-true":
+        model.double()  # now, not when training starts: a checkpoint's weights must not pass through 32 bits
+    if trainer["compile_model"]:
+        model.compile()
+    return model
+
+
+def _initialize(model: nn.Module, config: Config) -> None:
+    initializer = config["initializer"]
+    needs_gain = "activation_gain" in initializer.part.consumes
+    activation_gain = gain(config["activation"].build()) if needs_gain else None
+    initialize(
+        model,
+        lambda weight: initializer.build(weight=weight, activation_gain=activation_gain),
+        config.seed,
+        **{key: initializer.settings[key] for key in parts.SHARED["initializer"]},
+    )
+
+
+@torch.no_grad()
+def _check_outputs(model: nn.Module, config: Config, spec: DataSpec, loss: Loss) -> None:
+    """Raise ConfigError where the model does not give (B, num_outputs) for a batch."""
+    inputs, part = torch.zeros(2, *spec.input_shape), config["model"].part
+    outputs = model.eval()(inputs)
+    model.train()
+    found = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
+    wanted = (len(inputs), loss.num_outputs)
+    if found != wanted:
+        raise ConfigError(
+            f"model {part.name} gives {found} for inputs {tuple(inputs.shape)}, and {wanted} is needed ({part.file})"
+        )
 
 
 def _build_loss(config: Config, spec: DataSpec) -> Loss:
@@ -87,8 +148,7 @@ def _build_loss(config: Config, spec: DataSpec) -> Loss:
             f"loss={chosen.part.name} does not fit data={config['data'].part.name}, which is for {kind}; "
             f"use loss={' or '.join(fitting)}"
         )
-    loss: Loss = chosen.build(spec=spec, label_smoothing=config["regularization"].settings["label_smoothing"])
-    return loss
+    return _built(config, "loss", Loss, spec=spec, label_smoothing=config["regularization"].settings["label_smoothing"])
 
 
 def _check_batch_norm(model: nn.Module, config: Config) -> None:

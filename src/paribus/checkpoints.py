@@ -58,9 +58,8 @@ def load(path: Path) -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other pickle protocols: such a file is foreign
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-        raise ConfigError(f"{path} is no checkpoint that can be loaded: it is damaged or foreign ({reason})") from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError):
+        raise ConfigError(f"{path} is no checkpoint that can be loaded: it is damaged or foreign") from None
     for key in ("state_dict", "epoch", "loops", "callbacks", DATA):
         if not isinstance(checkpoint, dict) or key not in checkpoint:
             raise ConfigError(f"{path} is no checkpoint of Paribus: it holds no {key}")

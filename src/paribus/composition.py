@@ -61,8 +61,8 @@ def recompose(saved: Path, overrides: Sequence[str], extension: Path | None = No
         tree = OmegaConf.load(saved)
     except (OSError, YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
         raise ConfigError(f"{saved} cannot be read: {_one_line(error)}") from None
-    if not isinstance(tree, DictConfig):
-        raise ConfigError(f"{saved} is not the config of a run")
+    if not isinstance(tree, DictConfig) or not tree:
+        raise ConfigError(f"{saved} is not the config of a run: it is empty or has no keys")
     for text in overrides:
         override = _parse(text)
         if override.key_or_group in (*GROUPS, "name"):
@@ -81,16 +81,30 @@ def _parse(text: str) -> Override:
     try:
         override = OverridesParser.create().parse_override(text)
     except HydraException as error:
-        if "=" not in text.lstrip("="):
-            raise ConfigError(
-                f"{text} is not an override; overrides look like model=mlp or optimizer.lr=0.01"
-            ) from None
-        raise ConfigError(f"{text} cannot be read: {_one_line(error)}; put quotes around special characters") from None
+        override = _parse_as_text(text, error)
     if not override.key_or_group:
         raise ConfigError(f"{text} is not an override: it has no key before the =")
     if override.is_sweep_override():
-        raise ConfigError(f"{text} gives several values where one is wanted; several are for a sweep")
+        key, _, value = text.partition("=")
+        raise ConfigError(
+            f"{text} gives several values where one is wanted; several are for a sweep, and a text with a comma needs "
+            f"two pairs of quotes: '{key}=\"{value}\"'"
+        )
     return override
+
+
+def _parse_as_text(text: str, error: HydraException) -> Override:
+    """What Hydra's grammar has no place for, such as data.path=a(1).csv, is taken as it stands."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(
+            f"{text or repr(text)} is not an override; overrides look like model=mlp or optimizer.lr=0.01"
+        )
+    quoted = value.replace("\\", "\\\\").replace('"', '\\"') if '"' in value else value
+    try:
+        return OverridesParser.create().parse_override(f'{key}="{quoted}"')
+    except HydraException:
+        raise ConfigError(f"{text} cannot be read: {_one_line(error)}") from None
 
 
 def _cleaned(override: Override, extension: Path | None) -> str:
@@ -100,9 +114,9 @@ def _cleaned(override: Override, extension: Path | None) -> str:
     if override.package is not None:
         raise ConfigError(f"{text}: packages (@) cannot be overridden; write {key}={override.get_value_string()}")
     if override.is_delete():
-        raise ConfigError(
-            f"{text}: nothing can be removed; switch a group off with {key}=none and a setting with {key}=null"
-        )
+        is_switch = key in GROUPS and "none" in parts.options(key, extension)
+        instead = f"switch it off with {key}=none" if is_switch else f"give it another value with {key}=..."
+        raise ConfigError(f"{text}: nothing can be removed; {instead}")
     if head == "hydra" or key.startswith("hydra/"):
         raise ConfigError(
             f"{text}: Hydra's own settings have no effect; runs are kept in outputs/runs/<name>, set name"

@@ -1,7 +1,7 @@
 """Checking: a composed config becomes a frozen Config whose every key, type and range is known to be right."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,20 @@ from paribus.composition import Composed, plain
 from paribus.errors import ConfigError, nearest
 from paribus.parts import GROUPS, Part, Setting
 
-TOP = {"name": Setting("RunName", optional=True), "seed": Setting("NonNegativeInt", optional=False)}
+TOP = {
+    "name": Setting("RunName", optional=True),
+    "seed": Setting("NonNegativeInt", optional=False),
+    "cross_validation": Setting("FoldCount", optional=True),
+    "fold": Setting("PositiveInt", optional=True),
+}
 
 # What a config hands to the builder of another group if that asks for it: key -> (group, parameter).
 HANDED = {
     "activation": ("model", "activation"),
     "regularization.normalization": ("model", "normalization"),
     "regularization.dropout": ("model", "dropout"),
+    "regularization.spatial_dropout": ("model", "spatial_dropout"),
+    "regularization.decay_all": ("optimizer", "decay_all"),
     "regularization.label_smoothing": ("loss", "label_smoothing"),
 }
 OFF = (0, "none")  # values that ask for nothing
@@ -36,13 +43,19 @@ RESUMABLE = (
     "regularization.l1",
     "regularization.l2",
     "regularization.dropout",
+    "regularization.spatial_dropout",
+    "regularization.max_norm",
     "regularization.gradient_clip",
+    "regularization.gradient_clip_value",
+    "regularization.input_noise",
+    "regularization.gradient_noise",
     "trainer.max_epochs",
     "trainer.accelerator",
     "trainer.precision",
     "trainer.log_every_n_steps",
     "trainer.steps_per_execution",
 )
+KEPT = ("scheduler.interval",)  # all the same: the time that has passed is counted in it
 EVALUABLE = (
     "data.root",
     "data.path",
@@ -71,6 +84,8 @@ class Config:
 
     name: str
     seed: int
+    cross_validation: int | None
+    fold: int | None  # which one of cross_validation, from 1; None: all, one after the other
     choices: Mapping[str, Choice]
     text: str  # the whole config as YAML: interpolations unresolved, paths absolute
     overrides: tuple[str, ...]
@@ -79,6 +94,12 @@ class Config:
 
     def __getitem__(self, group: str) -> Choice:
         return self.choices[group]
+
+    def of_fold(self, number: int) -> "Config":
+        """The config of one fold of a cross-validation, from 1."""
+        tree = OmegaConf.create(self.text)
+        tree.fold = number
+        return replace(self, fold=number, text=OmegaConf.to_yaml(tree))
 
     def flat(self) -> dict[str, Any]:
         """Every setting by its dotted key, interpolations unresolved, as loggers want it."""
@@ -90,25 +111,50 @@ def check(composed: Composed) -> Config:
     values = plain(composed.tree)
     for key in values:
         if key not in GROUPS and key not in TOP:
-            raise ConfigError(_unknown(key, "a group or setting", (*GROUPS, *TOP), composed))
+            owners = [f"{group}.{key}" for group in GROUPS if key in _keys(values.get(group))]
+            if owners:
+                raise ConfigError(f"{key} is not a group or setting; did you mean {' or '.join(owners)}?")
+            raise ConfigError(_unknown(key, "a group or setting", (*GROUPS, *TOP), composed, "there are"))
     top = {key: _checked(key, values.get(key, "???"), setting, composed) for key, setting in TOP.items()}
     choices = {group: _choice(group, values, composed) for group in GROUPS}
     notes = (*_not_taken(choices, composed), *_without_effect(choices))
     name = top["name"] or _default_name(composed)
     text = _yaml(composed, choices, {} if top["name"] else {"name": name})
-    return Config(name, top["seed"], choices, text, composed.overrides, composed.extension, notes)
+    _check_fold(top["cross_validation"], top["fold"])
+    return Config(
+        name,
+        top["seed"],
+        top["cross_validation"],
+        top["fold"],
+        choices,
+        text,
+        composed.overrides,
+        composed.extension,
+        notes,
+    )
+
+
+def _check_fold(count: int | None, fold: int | None) -> None:
+    if fold is not None and count is None:
+        raise ConfigError(f"fold={fold} is one of cross-validation; give cross_validation=... too")
+    if fold is not None and count is not None and fold > count:
+        raise ConfigError(f"fold={fold} must be one of the {count} folds, 1 to {count}")
 
 
 def check_kept(saved: Config, wanted: Config, changeable: tuple[str, ...]) -> None:
     """Raise ConfigError where `wanted` changes what a run that exists keeps."""
     before, after = saved.flat(), wanted.flat()
     for key in sorted(before.keys() | after.keys()):
-        owners = (key, key.partition(".")[0])
+        owners = () if key in KEPT else (key, key.partition(".")[0])
         if before.get(key) != after.get(key) and not any(owner in changeable for owner in owners):
             raise ConfigError(
                 f"{key}={as_typed(after.get(key))}: a run keeps its {key}, here {as_typed(before.get(key))}; "
                 "start a new run to change it"
             )
+
+
+def _keys(section: object) -> Iterable[str]:
+    return section if isinstance(section, dict) else ()
 
 
 def _flattened(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -122,16 +168,23 @@ def _flattened(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
 def _choice(group: str, values: Mapping[str, Any], composed: Composed) -> Choice:
     section = values.get(group)
     if not isinstance(section, dict) or "name" not in section:
+        option = composed.choices.get(group)
+        file = parts.options(group, composed.extension).get(option) if option else None
+        if file is not None and isinstance(section, dict):
+            raise ConfigError(f"{file} names no part: give the name of its function in a line name: ...")
         raise ConfigError(
             f"{group} is {section!r}; it must be the name of a choice, such as {_any_option(group, composed)}"
         )
     part = parts.find(group, str(section["name"]), composed.extension)
     if part is None:
         origin = _origin(f"{group}.name", composed)
-        raise ConfigError(
-            f"{group}.name={section['name']}{origin} names no {group} in code; "
-            "if it is a part of your own, give its folder with --extend"
+        place, own = parts.GROUPS[group], composed.extension
+        hint = (
+            f"{own} needs a function `def {section['name']}(...)` in {place}.py or {place}/*.py"
+            if own
+            else "if it is a part of your own, give its folder with --extend"
         )
+        raise ConfigError(f"{group}.name={section['name']}{origin} names no {group} in code; {hint}")
     settings = {key: value for key, value in section.items() if key != "name"}
     for key in settings:
         if key not in part.schema:
@@ -150,9 +203,9 @@ def _checked(key: str, value: Any, setting: Setting, composed: Composed) -> Any:
         return types.checked(setting.type_name, value, optional=setting.optional)
     except ValueError as error:
         place, _, must = str(error).partition("|")
-        raise ConfigError(
-            f"{key}{place}={as_typed(_inner(value, place))}{_origin(key, composed)} must be {must}"
-        ) from None
+        found = f"{key}{place}={as_typed(_inner(value, place))}{_origin(key, composed)}"
+        is_element = place.startswith("[") and place.endswith("]")
+        raise ConfigError(f"{found}: {key} must be {must}" if is_element else f"{found} must be {must}") from None
 
 
 def _inner(value: Any, place: str) -> Any:
@@ -166,9 +219,11 @@ def as_typed(value: Any) -> str:
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else "null" if value is None else str(value)
 
 
-def _unknown(key: str, what: str, known: Mapping[str, Any] | tuple[str, ...], composed: Composed) -> str:
+def _unknown(
+    key: str, what: str, known: Mapping[str, Any] | tuple[str, ...], composed: Composed, label: str = "it has"
+) -> str:
     word = key.rpartition(".")[2]
-    label = "it has" if known else "it has no settings"
+    label = label if known else "it has no settings"
     ending = nearest(word, known, label) if known else label
     return f"{key}{_origin(key, composed)} is not {what}; {ending}"
 

@@ -36,12 +36,15 @@ class Interrupted(BaseException):
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
-        self.exit_code = 128 + signal_number
+        self.signal, self.exit_code = signal_number, 128 + signal_number
         self.folder: Path | None = None  # of the run that can go on from its last checkpoint, if any
 
 
 def nearest(word: str, words: Iterable[str], label: str = "choices") -> str:
     """The end of an error line: the nearest right word, or all of them where none is near."""
     known = sorted(words)
+    begun = [each for each in known if each.startswith(word)] if word else []
+    if len(begun) == 1:
+        return f"did you mean {begun[0]}?"
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.65)
     return f"did you mean {close[0]}?" if close else f"{label}: {', '.join(known) or 'none'}"

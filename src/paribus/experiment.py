@@ -38,16 +38,17 @@ class Result:
     metrics: dict[str, Any]
 
 
-def run(config: Config, resume: Path | None = None) -> Result:
+def run(config: Config, resume: Path | None = None, place: Path | None = None) -> Result:
     """Train, validate, test; the files are in the run folder. With `resume`, go on in that folder from last.ckpt.
 
-    Raises ConfigError or DataError before the folder is made, and RunError or Interrupted after.
+    The folder is a new one below outputs/runs, or `place`. Raises ConfigError or DataError before it is made, and
+    RunError or Interrupted after.
     """
     prepare_torch(config)
     data = build_data(config)
     task = build_task(config, data)
     trainer: Trainer = config["trainer"].build()
-    folder = RunFolder.claim(config.name) if resume is None else _resumable(resume, config, task, data)
+    folder = _resumable(resume, config, task, data) if resume else RunFolder.claim(config.name, place)
     checkpoint = folder.checkpoints / "last.ckpt" if resume else None
     interruption = Interruption(folder.checkpoints / "last.ckpt")
     with folder.recording(), interruption.listening():
@@ -99,6 +100,9 @@ def _resumable(path: Path, config: Config, task: Task, data: TensorData) -> RunF
     """The folder of a run that can go on. Raises ConfigError where there is nothing to do or no checkpoint."""
     folder = RunFolder(path.absolute())
     checkpoint = load_for(task, data, folder.checkpoints / "last.ckpt")
+    if checkpoint["callbacks"]["Checkpoints"]["best_epoch"]:
+        load_for(task, data, folder.checkpoints / "best.ckpt")
+    folder.rows()  # raises where they cannot be read
     (loader,) = checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"]
     trainer = config["trainer"].settings
     if loader["position"] and loader["steps_per_execution"] != trainer["steps_per_execution"]:
@@ -142,7 +146,8 @@ def _floats(trainer: Trainer) -> dict[str, float]:
 
 
 def _draw(trainer: Trainer, task: Task, folder: RunFolder, best_epoch: int) -> None:
-    drawn = {"learning_curves": figures.learning_curves(folder.rows(), best_epoch), **task.figures()}
+    run = f"{folder.path.parent.name}/{folder.path.name}"
+    drawn = {"learning_curves": figures.learning_curves(folder.rows(), best_epoch, run=run), **task.figures(run)}
     for name, figure in drawn.items():
         figures.save(figure, folder.figures / f"{name}.png")
         for logger in trainer.loggers:

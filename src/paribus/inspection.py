@@ -23,7 +23,7 @@ def inspect(config: Config) -> Iterator[str]:
     trainer = config["trainer"].build()
     device, precision = trainer.strategy.root_device, trainer.precision_plugin
     task.to(device)
-    inputs, targets = (precision.convert_input(tensor.to(device)) for tensor in next(iter(data.train_dataloader()))[0])
+    inputs, targets = (precision.convert_input(tensor.to(device)) for tensor in next(data.train_dataloader().batches()))
     with precision.train_step_context():
         first, chance = _first_losses(task, inputs, targets)
         seconds, state_bytes = _time_step(task, inputs, targets)
@@ -33,6 +33,7 @@ def inspect(config: Config) -> Iterator[str]:
     yield f"{config.name}: data {config['data'].part.name}, model {config['model'].part.name}"
     yield from (f"note           {note}" for note in config.notes)
     yield "rows           " + ", ".join(f"{name} {data.num_rows(name)}" for name in ("train", "val", "test"))
+    yield from (f"columns        {remark}" for remark in data.remarks)
     yield f"batch          inputs {tuple(inputs.shape)} {inputs.dtype}, targets {tuple(targets.shape)} {targets.dtype}"
     yield f"outputs        {tuple(outputs.shape)}"
     yield f"parameters     {sum(each.numel() for each in parameters):,} ({_size(_bytes(parameters))})"

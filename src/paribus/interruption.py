@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: training stops at the end of the step, saves a checkpoint and says so by its exit code."""
+"""Ctrl-C, SIGTERM, a closed terminal: training stops at the end of the step with a checkpoint and an exit code."""
 
 import signal
 import threading
@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from paribus.errors import Interrupted
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption(Callback):
@@ -22,6 +22,7 @@ class Interruption(Callback):
         self._checkpoint = checkpoint
         self._received: int | None = None
         self._training = False
+        self._taken: dict[signal.Signals, Any] = {}  # and who had them before
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -29,12 +30,19 @@ class Interruption(Callback):
         if threading.current_thread() is not threading.main_thread():
             yield  # signals belong to the main thread
             return
-        before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        self._taken = {number: signal.getsignal(number) for number in SIGNALS}
+        if self._taken[signal.SIGHUP] is signal.SIG_IGN:  # started with nohup
+            del self._taken[signal.SIGHUP]
+        self._take()
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in self._taken.items():
                 signal.signal(number, handler)
+
+    def _take(self) -> None:
+        for number in self._taken:
+            signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if not self._training or self._received is not None:
@@ -44,9 +52,7 @@ class Interruption(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """From here on a signal waits. Lightning has put a handler over ours that ends in exit code 0."""
         self._training = True
-        if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                signal.signal(number, self._handle)
+        self._take()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

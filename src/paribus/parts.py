@@ -33,6 +33,7 @@ GROUPS = {
     "scheduler": "schedulers",
     "initializer": "initializers",
     "regularization": "regularization",
+    "averaging": "averaging",
     "early_stopping": "early_stopping",
     "trainer": "trainers",
     "logger": "loggers",
@@ -57,7 +58,15 @@ SHARED = {
         "root": Setting("FolderPath", optional=False),
         "batch_size": Setting("PositiveInt", optional=False),
         "num_workers": Setting("NonNegativeInt", optional=False),
-    }
+        "train_fraction": Setting("Share", optional=False),
+        "sampling": Setting("Sampling", optional=False),
+    },
+    "initializer": {
+        "bias": Setting("Number", optional=True),
+        "forget_bias": Setting("Number", optional=True),
+        "recurrent": Setting("RecurrentWeights", optional=False),
+        "embedding_std": Setting("NonNegativeFloat", optional=False),
+    },
 }
 
 
@@ -87,8 +96,8 @@ class Part:
         unknown = set(self.consumes) - set(provided)
         if unknown:
             raise ConfigError(
-                f"{self.group} {self.name} asks for {sorted(unknown)[0]}, which Paribus does not provide to a "
-                f"{self.group}; it provides {', '.join(provided) or 'nothing'} ({self.file})"
+                f"{self.group} {self.name} asks for {sorted(unknown)[0]}, which Paribus does not provide; a "
+                f"part of the group {self.group} may ask for {', '.join(provided) or 'nothing'} ({self.file})"
             )
         own = {name: settings[name] for name in self.settings}
         return self.load()(*(provided[name] for name in self.consumes), **own)
@@ -205,7 +214,7 @@ def _import(file: Path) -> ModuleType:
         sys.modules[name] = module
         try:
             specification.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[name]
             raise ConfigError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
     return sys.modules[name]

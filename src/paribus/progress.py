@@ -1,5 +1,7 @@
 """Progress of training: a bar with metrics and time left in a terminal, one line an epoch elsewhere."""
 
+import os
+import sys
 import time
 from typing import Any
 
@@ -25,12 +27,19 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+class _Lasting(Console):
+    """Outlives its reader: where the pipe is closed, as by `| head`, the run goes on unseen."""
+
+    def on_broken_pipe(self) -> None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class ProgressReport(Callback):
     """Shows each epoch's losses and the monitored metric as they become known."""
 
     def __init__(self, monitor: str) -> None:
         self._monitor = monitor
-        self._console = Console(highlight=False)
+        self._console = _Lasting(highlight=False)
         self._bar: Progress | None = None
         self._shown = 0.0
 

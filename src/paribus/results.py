@@ -20,7 +20,7 @@ import torch
 from omegaconf import OmegaConf
 
 from paribus.config import Config
-from paribus.errors import ConfigError, Interrupted
+from paribus.errors import ConfigError, Interrupted, UserError
 
 RUNS = Path("outputs/runs")
 PACKAGES = (
@@ -62,8 +62,11 @@ class RunFolder:
         self.config, self.metrics_csv = path / "config.yaml", path / "metrics.csv"
 
     @classmethod
-    def claim(cls, name: str) -> "RunFolder":
-        """Make a new folder that no other run has, also of those started in the same second."""
+    def claim(cls, name: str, place: Path | None = None) -> "RunFolder":
+        """Make a new folder that no other run has, also of those started in the same second; or make `place`."""
+        if place is not None:
+            place.mkdir(exist_ok=True)
+            return cls(place)
         stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         parent = (RUNS / name).absolute()
         try:
@@ -82,11 +85,10 @@ class RunFolder:
     def start(self, config: Config, device: str) -> None:
         """Write what decides the run and where it runs."""
         self.config.write_text(config.text, encoding="utf-8")
-        typed = list(config.overrides)
-        earlier = self.path / "overrides.yaml"
-        if earlier.is_file():
-            typed = [*OmegaConf.to_object(OmegaConf.load(earlier)), *typed]  # type: ignore[misc]
-        earlier.write_text(OmegaConf.to_yaml(OmegaConf.create(typed)), encoding="utf-8")
+        typed = self.path / "overrides.yaml"
+        lines = typed.read_text(encoding="utf-8").replace("[]\n", "") if typed.is_file() else ""
+        lines += OmegaConf.to_yaml(OmegaConf.create(list(config.overrides))) if config.overrides else ""
+        typed.write_text(lines or "[]\n", encoding="utf-8")  # a resume adds to what was typed before
         self.write_json("environment.json", environment(config, device))
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
@@ -101,8 +103,9 @@ class RunFolder:
         try:
             content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         except ValueError as error:
-            raise ConfigError(f"{file} is damaged: {error}") from None
-        assert isinstance(content, dict)
+            raise ConfigError(f"{file} is damaged ({error}); delete it") from None
+        if not isinstance(content, dict):
+            raise ConfigError(f"{file} is damaged (it holds no figures by name); delete it")
         return content
 
     def append_row(self, row: Mapping[str, float]) -> None:
@@ -117,15 +120,15 @@ class RunFolder:
         """metrics.csv as numbers, without its empty fields and without a last line cut short by a kill."""
         if not self.metrics_csv.is_file():
             return []
-        with self.metrics_csv.open(newline="", encoding="utf-8") as file:
-            whole = [line for line in file if line.endswith("\n")]
-        table = csv.DictReader(whole)
         try:
+            with self.metrics_csv.open(newline="", encoding="utf-8") as file:
+                whole = [line for line in file if line.endswith("\n")]
+            table = csv.DictReader(whole)
             rows = [{name: float(value) for name, value in row.items() if value != ""} for row in table]
         except (ValueError, TypeError):
             rows = [{}]
         if not all("epoch" in row for row in rows):
-            raise ConfigError(f"{self.metrics_csv} is damaged: its rows are not numbers under a header")
+            raise ConfigError(f"{self.metrics_csv} is damaged: its rows are not numbers under a header; delete it")
         return rows
 
     def keep_rows(self, epochs: int) -> None:
@@ -171,10 +174,13 @@ class RunFolder:
             yield
             self._end({**status, "status": "finished"})
         except Interrupted as interrupted:
+            log.info("interrupted by signal %d", interrupted.signal)
             self._end({**status, "status": "interrupted"})
             interrupted.folder = self.path if (self.checkpoints / "last.ckpt").is_file() else None
             raise
         except BaseException as error:
+            if not isinstance(error, UserError):
+                error.add_note(f"the traceback is in {self.path / 'train.log'}")
             log.error("the run failed\n%s", traceback.format_exc())
             self._end({**status, "status": "failed", "error": f"{type(error).__name__}: {error}"})
             raise

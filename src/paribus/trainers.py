@@ -1,11 +1,14 @@
 """The Trainer: how long, where and how precisely."""
 
+import os
+import shutil
+
 import torch
 from lightning.pytorch import Trainer
 
 from paribus.checkpoints import AtomicCheckpointIO
 from paribus.errors import ConfigError
-from paribus.types import Accelerator, MetricName, PositiveInt, Precision
+from paribus.types import Accelerator, Flag, MetricName, PositiveInt, Precision
 
 
 def lightning(
@@ -16,14 +19,19 @@ def lightning(
     monitor: MetricName,
     log_every_n_steps: PositiveInt,
     steps_per_execution: PositiveInt,
+    accumulate_grad_batches: PositiveInt,
+    compile_model: Flag,
 ) -> Trainer:
     """Lightning's Trainer on one device, with our own checkpoints and progress.
 
-    The task takes monitor and log_every_n_steps, the data steps_per_execution. Raises ConfigError for a GPU that
-    is not there.
+    The task takes monitor, log_every_n_steps and compile_model, the data how batches are grouped. Raises ConfigError
+    for a GPU that is not there, and where torch.compile lacks a compiler.
     """
+    device = available(accelerator)
+    if compile_model and device == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
+        raise ConfigError("trainer.compile_model=true: torch.compile needs a C++ compiler here; install g++")
     return Trainer(
-        accelerator=available(accelerator),
+        accelerator=device,
         devices=1,
         precision=precision,
         max_epochs=max_epochs,
@@ -32,6 +40,7 @@ def lightning(
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        inference_mode=False,  # what is computed in it, such as averages of weights, could not be trained on
         log_every_n_steps=1,  # the task itself keeps to the setting
         plugins=[AtomicCheckpointIO()],
     )

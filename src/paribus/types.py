@@ -34,14 +34,31 @@ NonNegativeFloat = Annotated[float, Field(ge=0, description="a number, 0 or more
 Probability = Annotated[float, Field(ge=0, le=1, description="a number from 0 to 1")]
 ProbabilityBelowOne = Annotated[float, Field(ge=0, lt=1, description="a number from 0 to below 1")]
 Fraction = Annotated[float, Field(gt=0, lt=1, description="a number between 0 and 1")]
+Share = Annotated[float, Field(gt=0, le=1, description="a number above 0, up to 1")]
 PositiveInt = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
+FoldCount = Annotated[int, Field(ge=2, description="a whole number, 2 or more")]
 NonNegativeInt = Annotated[int, Field(ge=0, description="a whole number, 0 or more")]
 PositiveIntList = Annotated[
     list[Annotated[int, Field(ge=1)]],
     Field(description="a list of whole numbers, 1 or more each, such as [64,64]"),
 ]
+NonNegativeFloatList = Annotated[
+    list[Annotated[float, Field(ge=0)]],
+    Field(description="a list of numbers, 0 or more each, such as [1,2.5]"),
+]
 TextList = Annotated[list[Text], Field(description="a list of texts, such as [age,city]")]
-Character = Annotated[str, StringConstraints(min_length=1, max_length=1), Field(description="one character")]
+
+
+def _as_character(value: Any) -> Any:
+    return "\t" if value in ("tab", "\\t") else value  # a tab is hard to type
+
+
+Character = Annotated[
+    str,
+    BeforeValidator(_as_character),
+    StringConstraints(min_length=1, max_length=1),
+    Field(description="one character, or tab"),
+]
 RunName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=100),
@@ -66,13 +83,18 @@ FilePath = Annotated[str, AfterValidator(_absolute), Field(description="the path
 PATHS = ("FolderPath", "FilePath")
 
 Scaling = Annotated[Literal["standard", "min_max", "none"], Field(description="standard, min_max or none")]
+Sampling = Annotated[Literal["shuffled", "balanced"], Field(description="shuffled or balanced")]
 TaskKind = Annotated[Literal["classification", "regression"], Field(description="classification or regression")]
 MissingValues = Annotated[Literal["error", "drop", "fill"], Field(description="error, drop or fill")]
-Normalization = Annotated[Literal["none", "batch", "layer"], Field(description="none, batch or layer")]
+Normalization = Annotated[
+    Literal["none", "batch", "layer", "group", "instance"], Field(description="none, batch, layer, group or instance")
+]
 Interval = Annotated[Literal["step", "epoch"], Field(description="step or epoch")]
 Accelerator = Annotated[Literal["auto", "cpu", "gpu"], Field(description="auto, cpu or gpu")]
 Precision = Annotated[Literal["32-true", "bf16-mixed", "64-true"], Field(description="32-true, bf16-mixed or 64-true")]
+Direction = Annotated[Literal["auto", "min", "max"], Field(description="auto, min or max")]
 Reduction = Annotated[Literal["fan_in", "fan_out"], Field(description="fan_in or fan_out")]
+RecurrentWeights = Annotated[Literal["orthogonal", "same"], Field(description="orthogonal or same")]
 
 
 class ConvolutionBlock(BaseModel):

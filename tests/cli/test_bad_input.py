@@ -30,7 +30,9 @@ CONFIG_MISTAKES = {
     "seed=range(3)": ["seed=range(3) gives several values", "sweep"],
     "optimizer.name=sgd": ["use optimizer=sgd"],
     "regularization.dropout=1": ["regularization.dropout=1 must be a number from 0 to below 1"],
-    "regularization.normalization=bacth": ["regularization.normalization=bacth must be none, batch or layer"],
+    "regularization.normalization=bacth": [
+        "regularization.normalization=bacth must be none, batch, layer, group or instance"
+    ],
     "model.hidden_sizes=[64,0]": ["model.hidden_sizes[1]"],
     "model.hidden_sizes=64": ["model.hidden_sizes=64 must be a list of whole numbers"],
     "model.blocks=[{channels:8}]": ["model.blocks[0].kernel", "must be given"],
@@ -41,7 +43,9 @@ CONFIG_MISTAKES = {
     "data.root=s3://bucket/data": ["data.root=s3://bucket/data must be the path of a folder"],
     "data.root=${oc.env:NO_SUCH_VARIABLE}": ["data.root", "NO_SUCH_VARIABLE"],
     "name=a/b": ["name=a/b must be letters"],
-    "lr=[1": ["lr=[1 cannot be read"],
+    "lr=[1": ["did you mean optimizer.lr?"],
+    "trainer.max_epochs=[1": ["trainer.max_epochs=[1 must be a whole number"],
+    "optimizer.lr=(1)": ["optimizer.lr=(1) must be a number above 0"],
     "=3": ["no key"],
     "mlp": ["mlp is not an override"],
     "--lr=3": ["--lr=3 is not a flag"],
@@ -65,13 +69,13 @@ BUILD_MISTAKES = {
     "data.batch_size=2000": ["config error", "data.batch_size=2000", "1258 training rows"],
     "data.batch_size=1 regularization.normalization=batch": ["config error", "data.batch_size=1"],
     "loss=mse": ["config error", "loss=mse does not fit data=digits", "cross_entropy"],
-    "loss=binary_cross_entropy": ["config error", "use loss=cross_entropy"],
-    "data=diabetes model=mlp": ["config error", "loss=cross_entropy", "huber or mae or mse"],
+    "loss=binary_cross_entropy": ["config error", "use loss=cosine_similarity or cross_entropy"],
+    "data=diabetes model=mlp": ["config error", "loss=cross_entropy", "use loss=huber or log_cosh or mae or mse"],
     "data=iris": ["config error", "model cnn needs images", "use model=mlp"],
     "model.blocks.1.kernel=20": ["config error", "model.blocks[1] leaves nothing of an image of 8x8"],
     "optimizer=sgd optimizer.momentum=0 optimizer.nesterov=true": ["config error", "optimizer.nesterov"],
     "data.test_fraction=0.5 data.validation_fraction=0.5": ["data error", "leave no rows"],
-    "data.validation_fraction=0.001": ["data error", "validation split", "data.validation_fraction"],
+    "data.validation_fraction=0.001": ["data error", "data.validation_fraction takes 2 for", "each needs at least 10"],
     "data=table model=mlp data.path=nowhere.csv data.target=y": ["data error", "nowhere.csv: no such file"],
 }
 
@@ -114,7 +118,7 @@ TABLES = {
     "a class with one row": (lambda rows: [*rows, "1,2,a,maybe"], [], ["'maybe' has 1 row"]),
     "no rows": (lambda rows: [], [], ["no rows"]),
     "ragged row": (lambda rows: [*rows, "1,2,a,no,5,6"], [], ["cannot be read"]),
-    "too few rows": (lambda rows: rows[:8], [], ["too few"]),
+    "too few rows": (lambda rows: rows[:8], [], ["data.validation_fraction takes 1 for validation and leaves 5"]),
     "text target in regression": (lambda rows: rows, ["data.task=regression", "loss=mse"], ["'no' is not a number"]),
     "fractions as classes": (lambda rows: rows, ["data.target=b"], ["fractions such as 0.5", "data.task=regression"]),
     "a column without values": (
@@ -125,7 +129,7 @@ TABLES = {
     "too few rows for regression": (
         lambda rows: rows[:1],
         ["data.task=regression", "loss=mse", "data.target=b"],
-        ["1 rows are too few"],
+        ["of 1 rows data.test_fraction takes 0"],
     ),
     "too large a value": (lambda rows: [*rows, "1e300,1,a,no"], [], ["1e+300", "finite number below 1e+30"]),
     "infinite value": (lambda rows: [*rows, "inf,1,a,no"], [], ["row 62", "'a'", "inf", "finite"]),
@@ -299,16 +303,27 @@ def test_fault_in_an_own_part_names_file_and_line(paribus: Run, tmp_path: Path) 
     (tmp_path / "own" / "configs" / "model").mkdir(parents=True)
     (tmp_path / "own" / "configs" / "model" / "faulty.yaml").write_text("name: faulty\n")
     file = tmp_path / "own" / "models" / "faulty.py"
-    for body, line in (("1 / 0", 4), ("return lambda inputs: None", 0), ("return Faulty()", 8)):
+    for body, code, said in (
+        ("1 / 0", 1, f"ZeroDivisionError: division by zero ({file}, line 4)"),
+        ("raise SystemExit(3)", 1, f"SystemExit: 3 ({file}, line 4)"),
+        ("return Faulty()", 1, f"{file}, line 8"),
+        (
+            "return lambda inputs: None",
+            2,
+            "model faulty gives a function, and a torch.nn.modules.module.Module is",
+        ),
+        ("return nn.Linear(4, 7)", 2, f"model faulty gives (2, 7) for inputs (2, 4), and (2, 3) is needed ({file})"),
+        ("return nn.Flatten()", 2, f"model faulty has no weights to train ({file})"),
+    ):
         file.write_text(
             "from torch import nn\n\ndef faulty(spec, num_outputs):\n"
             f"    {body}\n\nclass Faulty(nn.Linear):\n    def forward(self, inputs):\n        return inputs.wrong\n"
             "    def __init__(self): super().__init__(4, 3)\n"
         )
         sys.modules.pop("paribus_extension_models_faulty", None)
-        code, _, err = paribus("train", "--extend", str(tmp_path / "own"), "data=iris", "model=faulty", *PLAIN)
-        assert (code, len(err.splitlines())) == (1, 1) and err.startswith("run failed: ")
-        assert not line or f"{file}, line {line}" in err
+        found, _, err = paribus("train", "--extend", str(tmp_path / "own"), "data=iris", "model=faulty", *PLAIN)
+        assert (found, len(err.splitlines())) == (code, 1) and said in err, err
+        assert not (tmp_path / "outputs").exists()
 
 
 @pytest.mark.parametrize("verb", ["check", "evaluate"])

@@ -137,7 +137,8 @@ def test_own_data_with_faults_is_named(paribus: Run, tmp_path: Path) -> None:
         "    return TensorData({'train': split, 'val': split, 'test': split}, spec, loading, scaling_kind='none')\n"
     )
     (own / "configs" / "data" / "faulty.yaml").write_text(
-        "# Faults.\nname: faulty\nroot: data\nbatch_size: 8\nnum_workers: 0\nfault: none\n"
+        "# Faults.\nname: faulty\nroot: data\nbatch_size: 8\nnum_workers: 0\ntrain_fraction: 1.0\n"
+        "sampling: shuffled\nfault: none\n"
     )
     arguments = ("train", f"--extend={own}", "data=faulty", "model=mlp", "trainer=cpu", "trainer.max_epochs=1")
     assert paribus(*arguments)[0] == 0
@@ -150,6 +151,14 @@ def test_own_data_with_faults_is_named(paribus: Run, tmp_path: Path) -> None:
     for fault, text in expected.items():
         code, _, err = paribus(*arguments, f"data.fault={fault}")
         assert code == 2 and err.startswith("data error: ") and text in err and len(err.splitlines()) == 1
+
+
+def test_own_data_that_splits_by_itself_cannot_be_asked_to_split_otherwise(paribus: Run, tmp_path: Path) -> None:
+    test_own_data_with_faults_is_named(paribus, tmp_path)
+    own = ("check", f"--extend={tmp_path / 'own'}", "data=faulty", "model=mlp", "trainer=cpu")
+    for typed in (("data.train_fraction=0.5",), ("cross_validation=3", "fold=1")):
+        code, _, err = paribus(*own, *typed)
+        assert code == 2 and f"config error: {typed[0]}: this data is not split by paribus.data.splitting" in err
 
 
 def test_config_error_is_quicker_than_importing_torch_by_far() -> None:

@@ -93,6 +93,8 @@ def test_resume_in_double_precision_ends_at_the_same_bits(paribus: Run) -> None:
         "model.hidden_sizes=[8]",
         "regularization.label_smoothing=0.1",
         "regularization.normalization=batch",
+        "regularization.decay_all=true",
+        "initializer.bias=1",
         "name=other",
         "name=null",
     ],

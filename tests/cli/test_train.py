@@ -13,8 +13,13 @@ import torch
 import yaml
 
 from conftest import DATA, QUICK, ROOT, Run, equal, rows_of, run_folder, weights
+from paribus import parts
 
 IRIS = ("data=iris", "model=mlp", *QUICK)
+
+
+def _losses(spec: str) -> list[str]:
+    return [name for name, part in parts.by_option("loss", None).items() if part.consumes["spec"] == spec]
 
 
 def test_run_folder_holds_what_the_contract_says(paribus: Run) -> None:
@@ -157,23 +162,33 @@ def test_penalties_are_shown_apart_from_the_data_loss(paribus: Run) -> None:
     assert "val/l1_penalty" not in row
 
 
+# What a choice needs beside itself in a run of three steps.
+BESIDE = {
+    "scheduler=multistep": "scheduler.milestones=[1,2]",
+    "scheduler=constant": "scheduler.warmup=1",
+    "scheduler=inverse_sqrt": "scheduler.warmup=1",
+    "optimizer=gd": "trainer.max_epochs=2",
+}
+SWAPPED = ("activation", "optimizer", "scheduler", "initializer", "averaging", "early_stopping")
+
+
 @pytest.mark.parametrize(
     "part",
     [
-        *(f"optimizer={name}" for name in ("sgd", "adamw", "rmsprop")),
-        *(f"scheduler={name}" for name in ("none", "cosine", "step", "plateau")),
-        *(f"initializer={name}" for name in ("zeros", "xavier_uniform", "xavier_normal", "he_uniform", "he_normal")),
-        *(f"activation={name}" for name in ("leaky_relu", "tanh", "sigmoid")),
-        "model=cnn", "data=wine model=mlp", "data=breast_cancer model=mlp loss=binary_cross_entropy",
-        "data=diabetes model=mlp loss=mae", "data=diabetes model=mlp loss=huber",
-        "regularization.gradient_clip=1", "regularization.normalization=batch", "regularization.normalization=layer",
-        "trainer.precision=bf16-mixed", "trainer.precision=64-true", "data.scaling=standard", "data.scaling=none",
+        *(f"{group}={name}" for group in SWAPPED for name in parts.options(group, None)),
+        *(f"loss={name}" for name in _losses("ClassificationSpec")),
+        *(f"data=diabetes loss={name}" for name in _losses("RegressionSpec")),
+        "data=wine", "data=breast_cancer loss=binary_cross_entropy", "data=digits model=cnn data.batch_size=500",
+        *(f"regularization.{setting}" for setting in ("gradient_clip=1", "normalization=batch", "normalization=layer")),
+        "trainer.precision=bf16-mixed", "trainer.precision=64-true", "data.scaling=min_max", "data.scaling=none",
+        "data.sampling=balanced", "data.train_fraction=0.5",
     ],
 )  # fmt: skip
 def test_every_part_trains(paribus: Run, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     monkeypatch.setattr("paribus.experiment._draw", lambda *_: None)  # drawing takes longer than all else here
-    quick = ("trainer=cpu", "trainer.max_epochs=1", "data.batch_size=100")
-    code, _, err = paribus("train", "logger=none", *part.split(), *quick)
+    plain = ("experiment=null", "data=iris", "model=mlp", "logger=none", "trainer=cpu", "trainer.max_epochs=1")
+    beside = BESIDE.get(part, "").split()
+    code, _, err = paribus("train", *plain, *part.split(), *beside)
     assert (code, err) == (0, "")
 
 

@@ -26,7 +26,7 @@ def _rows(data: TensorData) -> dict[str, int]:
 
 
 def _tensors(data: TensorData, name: str) -> tuple[torch.Tensor, torch.Tensor]:
-    batches = [batch for group in getattr(data, f"{name}_dataloader")() for batch in group]
+    batches = list(getattr(data, f"{name}_dataloader")().batches())
     return torch.cat([inputs for inputs, _ in batches]), torch.cat([targets for _, targets in batches])
 
 

@@ -6,14 +6,16 @@ import torch
 from paribus.data.loader import Batch, BatchLoader, Loading
 
 
-def _loader(rows: int, batch_size: int, seed: int = 0, group: int = 1, *, shuffle: bool = True) -> BatchLoader:
+def _loader(
+    rows: int, batch_size: int, seed: int = 0, group: int = 1, *, shuffle: bool = True, accumulate: int | None = 1
+) -> BatchLoader:
     """Row i holds i and has the target 10 i."""
     inputs = torch.arange(rows)[:, None]
-    return BatchLoader(inputs, 10 * inputs[:, 0], Loading(seed, batch_size, group), shuffle=shuffle)
+    return BatchLoader(inputs, 10 * inputs[:, 0], Loading(seed, batch_size, group, accumulate), shuffle=shuffle)
 
 
 def _batches(loader: BatchLoader) -> list[Batch]:
-    return list(chain.from_iterable(loader))
+    return list(loader.batches())
 
 
 def _order(loader: BatchLoader) -> list[int]:
@@ -73,7 +75,9 @@ def test_groups_hold_the_same_batches_in_the_same_order(group: int) -> None:
     sizes = [len(batches) for batches in groups]
     assert len(grouped) == len(groups) == -(-len(single) // group)
     assert sizes[:-1] == [group] * (len(groups) - 1)
-    for (inputs, _), (expected, _) in zip(chain.from_iterable(groups), _batches(single), strict=True):
+    for (inputs, _), (expected, _) in zip(
+        chain.from_iterable(chain.from_iterable(groups)), _batches(single), strict=True
+    ):
         assert torch.equal(inputs, expected)
 
 
@@ -102,3 +106,27 @@ def test_the_position_is_zero_at_both_ends_of_an_epoch() -> None:
     positions += [loader.state_dict()["position"] for _ in loader]
     assert positions == [0, 1, 2, 0]
     assert loader.state_dict() == {"position": 0, "steps_per_execution": 1}
+
+
+@pytest.mark.parametrize(("accumulate", "steps"), [(1, 7), (2, 4), (3, 3), (100, 1), (None, 1)])
+@pytest.mark.parametrize("group", [1, 2])
+def test_steps_of_several_batches(accumulate: int | None, steps: int, group: int) -> None:
+    loader = _loader(50, 8, group=group, accumulate=accumulate)  # seven batches
+    found = list(chain.from_iterable(loader))
+    assert loader.num_steps == len(found) == steps
+    assert [len(step) for step in found[:-1]] == [accumulate] * (steps - 1)
+    assert _order(loader) == _order(_loader(50, 8))
+    assert _loader(50, 8, accumulate=None, shuffle=False).num_steps == 7  # validation takes no steps
+
+
+def test_balanced_sampling_draws_each_class_as_often() -> None:
+    labels = torch.tensor([0] * 900 + [1] * 90 + [2] * 10)
+    loader = BatchLoader(torch.arange(1000)[:, None], labels, Loading(0, 50, 1, sampling="balanced"), shuffle=True)
+    drawn = torch.cat([targets for _, targets in loader.batches()])
+    assert len(drawn) == 1000
+    assert all(abs(count - 1000 / 3) < 5 * (1000 * 2 / 9) ** 0.5 for count in torch.bincount(drawn).tolist())
+    first = torch.cat([inputs for inputs, _ in loader.batches()])
+    loader.sampler.set_epoch(1)
+    assert not torch.equal(first, torch.cat([inputs for inputs, _ in loader.batches()]))
+    loader.sampler.set_epoch(0)
+    assert torch.equal(first, torch.cat([inputs for inputs, _ in loader.batches()]))

@@ -35,7 +35,7 @@ def _write(folder: Path, num_train: int, num_test: int) -> Path:
 
 
 def _tensors(data: TensorData, name: str) -> tuple[torch.Tensor, torch.Tensor]:
-    batches = [batch for group in getattr(data, f"{name}_dataloader")() for batch in group]
+    batches = list(getattr(data, f"{name}_dataloader")().batches())
     return torch.cat([inputs for inputs, _ in batches]), torch.cat([targets for _, targets in batches])
 
 
@@ -83,5 +83,5 @@ def test_missing_files_name_data_root(build: type, name: str, tmp_path: Path) ->
 
 def test_a_validation_size_that_leaves_nothing_to_train_on_is_an_error(tmp_path: Path) -> None:
     root = _write(tmp_path / "MNIST" / "raw", 100, 20)
-    with pytest.raises(DataError, match="100 rows are too few to hold 100 out for the validation split"):
+    with pytest.raises(DataError, match=r"of 100 rows data.validation_size takes 100 for validation and leaves 0"):
         mnist(str(root), LOADING, validation_size=100, scaling="min_max")

@@ -79,7 +79,7 @@ def test_every_stage_gets_its_split_scaled_by_the_training_rows() -> None:
     data = _data()
     train = _split(12).inputs
     for name, rows in (("val", 5), ("test", 6)):
-        batches = [batch for group in getattr(data, f"{name}_dataloader")() for batch in group]
+        batches = list(getattr(data, f"{name}_dataloader")().batches())
         expected = (_split(rows).inputs - train.mean(0)) / train.std(0, correction=0)
         torch.testing.assert_close(torch.cat([inputs for inputs, _ in batches]), expected)
         assert torch.equal(torch.cat([targets for _, targets in batches]), _split(rows).targets)
@@ -99,9 +99,9 @@ def test_the_state_is_plain_numbers_and_comes_back() -> None:
     state = data.state_dict()
     assert json.loads(json.dumps(state)) == state
     other = _data(scaling_kind="none")
-    before = next(iter(other.val_dataloader()))[0][0]
+    before = next(other.val_dataloader().batches())[0]
     other.load_state_dict(state)
-    after, expected = (next(iter(each.val_dataloader()))[0][0] for each in (other, data))
+    after, expected = (next(each.val_dataloader().batches())[0] for each in (other, data))
     assert torch.equal(after, expected)
     assert not torch.equal(after, before)
 
@@ -137,7 +137,7 @@ def test_regression_targets_are_in_standard_units_of_the_training_rows(scale_tar
     assert isinstance(spec, RegressionSpec)
     expected = (targets[:8].mean().item(), targets[:8].std(correction=0).item()) if scale_target else (0, 1)
     assert (spec.target_mean, spec.target_scale) == pytest.approx(expected)
-    found = torch.cat([batch[1] for group in data.test_dataloader() for batch in group])
+    found = torch.cat([targets for _, targets in data.test_dataloader().batches()])
     torch.testing.assert_close(found * spec.target_scale + spec.target_mean, targets[10:])
 
 

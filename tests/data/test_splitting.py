@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from paribus.data.loader import Fold, Loading
 from paribus.data.splitting import check_classes, three_way, two_way
 from paribus.errors import DataError
 
@@ -18,7 +19,7 @@ def _same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 def test_splits_are_disjoint_complete_and_of_the_sizes_asked_for(
     labels: Tensor | None, validation: float, test: float
 ) -> None:
-    splits = three_way(labels, NUM_ROWS, validation, test, seed=0)
+    splits = three_way(labels, NUM_ROWS, validation, test, _loading(0))
     assert sorted(torch.cat(list(splits.values())).tolist()) == list(range(NUM_ROWS))
     assert len(splits["val"]) == round(validation * NUM_ROWS)
     assert len(splits["test"]) == round(test * NUM_ROWS)
@@ -35,18 +36,18 @@ def test_class_shares_are_kept_within_one_row(held_out: int, seed: int) -> None:
 
 
 def test_every_split_of_three_has_every_class() -> None:
-    for rows in three_way(LABELS, NUM_ROWS, 0.1, 0.2, seed=0).values():
+    for rows in three_way(LABELS, NUM_ROWS, 0.1, 0.2, _loading(0)).values():
         assert LABELS[rows].unique().tolist() == [0, 1, 2]
 
 
 def test_the_split_is_a_function_of_the_seed() -> None:
-    first, again, other = (three_way(LABELS, NUM_ROWS, 0.1, 0.2, seed) for seed in (7, 7, 8))
+    first, again, other = (three_way(LABELS, NUM_ROWS, 0.1, 0.2, _loading(seed)) for seed in (7, 7, 8))
     assert _same(first, again)
     assert not any(torch.equal(first[name], other[name]) for name in first)
 
 
 def test_the_test_rows_do_not_depend_on_the_validation_fraction() -> None:
-    first, second = (three_way(LABELS, NUM_ROWS, fraction, 0.2, seed=0)["test"] for fraction in (0.1, 0.3))
+    first, second = (three_way(LABELS, NUM_ROWS, fraction, 0.2, _loading(0))["test"] for fraction in (0.1, 0.3))
     assert torch.equal(first, second)
 
 
@@ -61,22 +62,24 @@ def test_two_way_splits_the_rows_that_it_is_given() -> None:
     [
         (100, 0.5, 0.5, "data.validation_fraction=0.5 and data.test_fraction=0.5 leave no rows to train on"),
         (100, 0.9, 0.4, "leave no rows to train on"),
-        (4, 0.3, 0.1, "4 rows are too few to hold 0 out for the test split"),
-        (8, 0.05, 0.3, "6 rows are too few to hold 0 out for the validation split"),
-        (8, 0.3, 0.1, "8 rows are too few to hold 1 out for the test split, which needs 2"),
-        (4, 0.3, 0.5, "2 rows are too few to hold 1 out for the validation split, which needs 2"),
-        (1, 0.3, 0.6, "1 rows are too few to hold 1 out for the test split"),
+        (4, 0.3, 0.1, "of 4 rows data.test_fraction takes 0 for test and leaves 4"),
+        (8, 0.05, 0.3, "of 6 rows data.validation_fraction takes 0 for validation and leaves 6"),
+        (8, 0.3, 0.1, "of 8 rows data.test_fraction takes 1 for test and leaves 7, and each needs at least 2"),
+        (4, 0.3, 0.5, "of 2 rows data.validation_fraction takes 1 for validation and leaves 1"),
+        (1, 0.3, 0.6, "of 1 rows data.test_fraction takes 1 for test and leaves 0"),
     ],
 )
 def test_an_empty_split_is_an_error(num_rows: int, validation: float, test: float, message: str) -> None:
     with pytest.raises(DataError) as error:
-        three_way(None, num_rows, validation, test, seed=0)
+        three_way(None, num_rows, validation, test, _loading(0))
     assert message in str(error.value)
 
 
 def test_a_split_too_small_for_every_class_is_an_error() -> None:
-    with pytest.raises(DataError, match=r"9 rows .* hold 2 out for the test split, which needs a row of each of 3 "):
-        three_way(torch.arange(9) % 3, 9, 0.4, 0.2, seed=0)
+    with pytest.raises(
+        DataError, match=r"of 9 rows data.test_fraction takes 2 for test .* each needs at least 3, a row of each class"
+    ):
+        three_way(torch.arange(9) % 3, 9, 0.4, 0.2, _loading(0))
 
 
 @pytest.mark.parametrize(
@@ -102,4 +105,40 @@ def test_a_class_that_a_split_would_lack_is_named(validation: float, test: float
     labels = torch.zeros(100, dtype=torch.int64)
     labels[:3] = 1
     with pytest.raises(DataError, match=r"data\.(validation|test)_fraction"):
-        three_way(labels, 100, validation, test, seed=0)
+        three_way(labels, 100, validation, test, _loading(0))
+
+
+def _loading(seed: int, fold: Fold | None = None, train_fraction: float = 1.0) -> Loading:
+    return Loading(seed, 4, 1, train_fraction=train_fraction, fold=fold)
+
+
+@pytest.mark.parametrize("labels", [LABELS, None])
+def test_folds_test_each_row_once(labels: torch.Tensor | None) -> None:
+    splits = [three_way(labels, NUM_ROWS, 0.1, 0.2, _loading(3, Fold(index, 5))) for index in range(1, 6)]
+    assert sorted(torch.cat([rows["test"] for rows in splits]).tolist()) == list(range(NUM_ROWS))
+    for rows in splits:
+        assert sorted(torch.cat(list(rows.values())).tolist()) == list(range(NUM_ROWS))
+
+
+def test_folds_are_stratified() -> None:
+    counts = torch.bincount(LABELS)
+    for index in range(1, 6):
+        test = three_way(LABELS, NUM_ROWS, 0.1, 0.2, _loading(3, Fold(index, 5)))["test"]
+        assert (torch.bincount(LABELS[test], minlength=len(counts)) - counts / 5).abs().max() <= 1
+
+
+def test_too_many_folds() -> None:
+    with pytest.raises(DataError, match=r"cross_validation=50: a class has .* rows only"):
+        three_way(torch.arange(90) % 3, 90, 0.1, 0.2, _loading(0, Fold(1, 50)))
+
+
+def test_a_share_of_the_training_rows_is_stratified_and_nested() -> None:
+    whole = three_way(LABELS, NUM_ROWS, 0.1, 0.2, _loading(0))
+    before: set[int] = set()
+    for share in (0.1, 0.3, 0.7, 1.0):
+        found = three_way(LABELS, NUM_ROWS, 0.1, 0.2, _loading(0, train_fraction=share))
+        assert torch.equal(found["val"], whole["val"]) and torch.equal(found["test"], whole["test"])
+        counts, all_counts = (torch.bincount(LABELS[rows]) for rows in (found["train"], whole["train"]))
+        assert (counts - share * all_counts).abs().max() <= 1
+        assert before <= set(found["train"].tolist()) <= set(whole["train"].tolist())
+        before = set(found["train"].tolist())

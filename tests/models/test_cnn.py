@@ -9,6 +9,7 @@ from paribus import activations
 from paribus.data.spec import DataSpec
 from paribus.errors import ConfigError
 from paribus.models.cnn import cnn
+from paribus.models.layers import groups
 from paribus.types import ConvolutionBlock
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -30,9 +31,11 @@ def _cnn(
     activation: Callable[[], nn.Module] = nn.Identity,
     normalization: str = "none",
     dropout: float = 0.0,
+    spatial_dropout: float = 0.0,
 ) -> nn.Module:
     torch.manual_seed(0)
-    return cnn(DataSpec(shape), 3, activation, normalization, dropout, blocks=blocks, hidden_sizes=[5])
+    spec = DataSpec(shape)
+    return cnn(spec, 3, activation, normalization, dropout, spatial_dropout, blocks=blocks, hidden_sizes=[5])
 
 
 def _feature_map(model: nn.Module, inputs: Tensor, name: str = "block1") -> Tensor:
@@ -45,7 +48,7 @@ def _feature_map(model: nn.Module, inputs: Tensor, name: str = "block1") -> Tens
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("normalization", ["none", "batch", "layer"])
+@pytest.mark.parametrize("normalization", ["none", "batch", "layer", "group", "instance"])
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_gives_a_row_of_outputs_an_example(activation: str, normalization: str, dropout: float) -> None:
     blocks = [_block(4, pooling="max", padding=1), _block(3, kernel=2, stride=2)]
@@ -150,3 +153,29 @@ def test_rows_are_refused() -> None:
 def test_blocks_that_leave_nothing_are_named(blocks: list[ConvolutionBlock], guilty: int) -> None:
     with pytest.raises(ConfigError, match=rf"model\.blocks\[{guilty}\] leaves nothing of an image of 6x6"):
         _cnn(blocks)
+
+
+def test_spatial_dropout_silences_whole_channels() -> None:
+    model = _cnn([_block(400)], spatial_dropout=0.3)
+    channels = _feature_map(model, torch.randn(5, 1, 6, 6)).flatten(2)
+    silent = (channels == 0).all(2)
+    assert torch.equal(silent, (channels == 0).any(2))
+    assert silent.float().mean().item() == pytest.approx(0.3, abs=0.05)
+
+
+@pytest.mark.parametrize(("normalization", "groups"), [("group", 4), ("instance", 8)])
+def test_normalization_by_groups_of_channels(normalization: str, groups: int) -> None:
+    maps = _feature_map(_cnn([_block(8)], normalization=normalization), 5 + 3 * torch.randn(7, 1, 6, 6))
+    each = maps.reshape(7, groups, -1)
+    torch.testing.assert_close(each.mean(2), torch.zeros(7, groups), atol=1e-5, rtol=0)
+    torch.testing.assert_close(each.std(2, correction=0), torch.ones(7, groups), atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize(("size", "expected"), [(64, 32), (8, 4), (10, 5), (7, 1), (1, 1), (96, 32), (2, 1)])
+def test_groups_divide_the_channels(size: int, expected: int) -> None:
+    assert groups(size) == expected
+
+
+def test_instance_normalization_needs_more_than_a_pixel() -> None:
+    with pytest.raises(ConfigError, match=r"model.blocks\[0\] leaves one pixel"):
+        _cnn([_block(kernel=6)], normalization="instance")

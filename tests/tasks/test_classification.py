@@ -6,19 +6,19 @@ from sklearn import metrics as reference
 from torch import Tensor, nn
 from torch.optim import SGD
 
+from conftest import NO_REGULARIZATION
 from paribus import losses
 from paribus.data.spec import BinarySpec, ClassificationSpec
 from paribus.errors import ConfigError
 from paribus.losses import Loss
-from paribus.regularization import Regularization
 from paribus.tasks.classification import Classification, probabilities
 
 BINARY = BinarySpec((2,), ("no", "yes"))
 THREE = ClassificationSpec((2,), ("a", "b", "c"))
 KINDS: dict[str, tuple[ClassificationSpec, Loss]] = {
-    "one logit": (BINARY, losses.binary_cross_entropy(BINARY, 0)),
-    "two logits": (BINARY, losses.cross_entropy(BINARY, 0)),
-    "three classes": (THREE, losses.cross_entropy(THREE, 0)),
+    "one logit": (BINARY, losses.binary_cross_entropy(BINARY, 0, positive_weight=1.0)),
+    "two logits": (BINARY, losses.cross_entropy(BINARY, 0, class_weights=None)),
+    "three classes": (THREE, losses.cross_entropy(THREE, 0, class_weights=None)),
 }
 METRICS = ("accuracy", "precision", "recall", "f1", "auroc")
 
@@ -32,7 +32,8 @@ def _task(kind: str, monitor: str = "val/loss") -> Classification:
         loss,
         lambda parameters: SGD(parameters, 0.1),
         lambda monitor_mode: None,
-        Regularization(0, 0, None),
+        NO_REGULARIZATION,
+        None,
         steps_per_epoch=1,
         monitor=monitor,
         log_every_n_steps=1,
@@ -48,8 +49,8 @@ def _examples(kind: str, seed: int, count: int = 90) -> tuple[Tensor, Tensor]:
 
 def _measured(task: Classification, stage: str, outputs: Tensor, targets: Tensor) -> dict[str, float]:
     """The figures of a stage that came in uneven batches."""
-    batches = list(zip(outputs.split(40), targets.split(40), strict=True))
-    (task.test_step if stage == "test" else task.validation_step)(batches, 0)
+    steps = [[batch] for batch in zip(outputs.split(40), targets.split(40), strict=True)]
+    (task.test_step if stage == "test" else task.validation_step)(steps, 0)
     return task._meters[stage].compute()
 
 
@@ -145,7 +146,7 @@ def test_a_metric_that_is_not_measured_is_an_error(monitor: str, nearest: str) -
 def test_outputs_are_never_below_32_bits_nor_rounded_to_them(made: torch.dtype, given: torch.dtype) -> None:
     outputs = torch.tensor([[0.5], [-2.0]], dtype=made)
     assert _task("one logit")(outputs).dtype == given
-    smooth = losses.binary_cross_entropy(BINARY, 0.1)
+    smooth = losses.binary_cross_entropy(BINARY, 0.1, positive_weight=1.0)
     loss = smooth(_task("one logit")(outputs), torch.tensor([1, 0]))
     logits = np.array([0.5, -2.0])
     targets = np.array([0.95, 0.05])  # 0.95 in bfloat16 would be 0.9492

@@ -24,9 +24,9 @@ def _batches(seed: int = 0) -> list[tuple[Tensor, Tensor]]:
     return [(torch.randn(size, 3, generator=generator), torch.arange(size) % 3) for size in SIZES]
 
 
-def _add_losses(gauge: Meter, losses: Sequence[float], name: str = "loss") -> None:
-    for loss in losses:
-        gauge.add(torch.zeros(3, 3), torch.arange(3), {name: torch.tensor(loss)})
+def _add_losses(gauge: Meter, losses: Sequence[float], name: str = "loss", first: int = 1) -> None:
+    for step, loss in enumerate(losses, start=first):
+        gauge.add(torch.zeros(3, 3), torch.arange(3), {name: torch.tensor(loss)}, step)
 
 
 @pytest.fixture(params=[1, 3, 200], ids=lambda steps: f"flush every {steps}")
@@ -39,7 +39,7 @@ def flush_steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 def test_losses_are_means_over_examples_not_over_batches() -> None:
     gauge = _meter()
     for (outputs, targets), loss in zip(_batches(), (1.0, 2.0, 3.0, 100.0), strict=True):
-        gauge.add(outputs, targets, {"loss": torch.tensor(loss), "l2_penalty": torch.tensor(2 * loss)})
+        gauge.add(outputs, targets, {"loss": torch.tensor(loss), "l2_penalty": torch.tensor(2 * loss)}, 1)
     figures = gauge.compute()
     expected = (7 * 1 + 7 * 2 + 7 * 3 + 2 * 100) / sum(SIZES)
     assert figures["val/loss"] == pytest.approx(expected)
@@ -50,7 +50,7 @@ def test_losses_are_means_over_examples_not_over_batches() -> None:
 def test_metrics_are_those_of_all_outputs_at_once() -> None:
     gauge, batches = _meter(), _batches()
     for outputs, targets in batches:
-        gauge.add(outputs, targets, {"loss": torch.tensor(0.0)})
+        gauge.add(outputs, targets, {"loss": torch.tensor(0.0)}, 1)
     figures = gauge.compute()
     outputs, targets = (torch.cat(parts) for parts in zip(*batches, strict=True))
     for name, metric in (("f1", MulticlassF1Score(3)), ("auroc", MulticlassAUROC(3))):
@@ -70,19 +70,19 @@ def test_many_outputs_are_flushed_by_their_number(monkeypatch: pytest.MonkeyPatc
 def test_each_epoch_starts_afresh() -> None:
     gauge = _meter()
     for outputs, targets in _batches(1):
-        gauge.add(outputs, targets, {"loss": torch.tensor(50.0)})
+        gauge.add(outputs, targets, {"loss": torch.tensor(50.0)}, 1)
     gauge.compute()
     fresh = _meter()
     for each in (gauge, fresh):
         for outputs, targets in _batches(0):
-            each.add(outputs, targets, {"loss": torch.tensor(1.0)})
+            each.add(outputs, targets, {"loss": torch.tensor(1.0)}, 1)
     assert gauge.compute() == fresh.compute()
 
 
 def test_the_graph_is_not_kept() -> None:
     gauge = _meter()
     outputs = torch.zeros(2, 3, requires_grad=True)
-    gauge.add(outputs, torch.tensor([0, 1]), {"loss": outputs.sum()})
+    gauge.add(outputs, torch.tensor([0, 1]), {"loss": outputs.sum()}, 1)
     assert not gauge._outputs[0].requires_grad
     assert not gauge._losses[0]["loss"].requires_grad
 
@@ -120,7 +120,7 @@ def test_a_loss_that_grew_beyond_return_counts_as_diverged() -> None:
     gauge = _meter()
     _add_losses(gauge, [2.0, 1.9 * meter.DIVERGED])
     gauge.flush()
-    _add_losses(gauge, [5.0, 2.1 * meter.DIVERGED, nan])
+    _add_losses(gauge, [5.0, 2.1 * meter.DIVERGED, nan], first=3)
     with pytest.raises(RunError, match=r"^val/loss is 2\.1e\+06 at step 4, over .* before was 5;"):
         gauge.flush()
 
@@ -129,7 +129,7 @@ def test_steps_count_on_through_epochs() -> None:
     gauge = _meter()
     _add_losses(gauge, [1.0, 2.0])
     gauge.compute()
-    _add_losses(gauge, [nan])
+    _add_losses(gauge, [nan], first=3)
     with pytest.raises(RunError, match="at step 3; the last finite loss before was 2"):
         gauge.compute()
 

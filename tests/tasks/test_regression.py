@@ -5,9 +5,9 @@ from sklearn import metrics as reference
 from torch import Tensor, nn
 from torch.optim import SGD
 
+from conftest import NO_REGULARIZATION
 from paribus import losses
 from paribus.data.spec import RegressionSpec
-from paribus.regularization import Regularization
 from paribus.tasks.regression import Regression
 
 SPEC = RegressionSpec((2,), "price", target_mean=150.0, target_scale=75.0)
@@ -21,7 +21,8 @@ def _task(monitor: str = "val/loss") -> Regression:
         losses.mse(SPEC),
         lambda parameters: SGD(parameters, 0.1),
         lambda monitor_mode: None,
-        Regularization(0, 0, None),
+        NO_REGULARIZATION,
+        None,
         steps_per_epoch=1,
         monitor=monitor,
         log_every_n_steps=1,
@@ -40,7 +41,7 @@ def test_metrics_are_in_the_targets_own_units_and_the_loss_is_not(stage: str) ->
     outputs, targets = _examples()
     task = _task()
     step = task.test_step if stage == "test" else task.validation_step
-    step(list(zip(outputs.split(40), targets.split(40), strict=True)), 0)
+    step([[batch] for batch in zip(outputs.split(40), targets.split(40), strict=True)], 0)
     predicted, truth = (150 + 75 * values.double().numpy() for values in (outputs[:, 0], targets))
     expected = {
         "loss": reference.mean_squared_error(targets, outputs[:, 0]),
@@ -57,14 +58,14 @@ def test_r2_is_one_for_the_truth_and_zero_for_the_mean() -> None:
     targets = _examples()[1]
     for outputs, r2 in ((targets, 1), (targets.mean().expand(90), 0)):
         task = _task()
-        task.validation_step([(outputs[:, None], targets)], 0)
+        task.validation_step([[(outputs[:, None], targets)]], 0)
         assert task._meters["val"].compute()["val/r2"] == pytest.approx(r2, abs=1e-5)
 
 
 def test_the_test_results_are_in_own_units_and_in_order() -> None:
     outputs, targets = _examples()
     task = _task()
-    task.test_step([(outputs, targets)], 0)
+    task.test_step([[(outputs, targets)]], 0)
     predicted, truth = task.test_results()
     torch.testing.assert_close(predicted, 150 + 75 * outputs[:, 0].double())
     torch.testing.assert_close(truth, 150 + 75 * targets.double())

@@ -46,7 +46,10 @@ exit codes: 0 done, 1 the run failed, 2 a mistake in config or data, 130 Ctrl-C,
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Users' mistakes become one line on stderr."""
     try:
-        return _run(list(sys.argv[1:] if arguments is None else arguments))
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except UserError as error:
         return _say(error)
     except Interrupted as interrupted:
@@ -59,9 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except OSError as error:
-        return _say(RunError(f"{error.strerror or error}: {error.filename or 'writing the run folder'}"))
-    except Exception as error:
-        return _say(RunError(f"{type(error).__name__}: {error}{_place(error)}"))
+        return _say(RunError(f"{error.strerror or error}: {error.filename or 'the run folder or the standard output'}"))
+    except (Exception, SystemExit) as error:
+        what = (
+            "out of memory; choose a smaller model or batch"
+            if _is_memory(error)
+            else f"{type(error).__name__}: {error}"
+        )
+        return _say(RunError("; ".join([f"{what}{_place(error)}", *getattr(error, "__notes__", [])])))
 
 
 def _say(error: UserError) -> int:
@@ -69,7 +77,11 @@ def _say(error: UserError) -> int:
     return error.exit_code
 
 
-def _place(error: Exception) -> str:
+def _is_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "alloc_cpu" in str(error)
+
+
+def _place(error: BaseException) -> str:
     """Where in the user's own parts the error arose, if it was there."""
     from paribus.parts import EXTENSION
 
@@ -83,27 +95,26 @@ def _run(arguments: list[str]) -> int:
         verbs = "\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())
         print(HELP.format(verbs=verbs))
         return 0
-    if arguments[0] == "--version":
+    if arguments[0] in ("--version", "-V", "version"):
         print(f"paribus {__version__}")
         return 0
-    verb, *rest = arguments
+    extension, (verb, *rest) = take_extension(arguments)
     if verb not in VERBS:
         raise ConfigError(f"{verb} is not a command; {nearest(verb, VERBS, 'commands')}")
     if {"--help", "-h"} & set(rest):
         return _run([])
     module = "listing" if verb == "list" else verb  # a module called list would hide the built-in here
     command: Callable[[list[str], Path | None], int] = import_module(f"paribus.cli.{module}").command
-    extension, rest = take_extension(rest)
     return command(rest, extension)
 
 
 def take_extension(arguments: list[str]) -> tuple[Path | None, list[str]]:
     """The folder of the user's own parts, from --extend or PARIBUS_EXTEND, and the other arguments."""
-    folder, rest = os.environ.get("PARIBUS_EXTEND"), []
+    folder, rest, source = os.environ.get("PARIBUS_EXTEND"), [], "PARIBUS_EXTEND="
     words = iter(arguments)
     for word in words:
         if word == "--extend" or word.startswith("--extend="):
-            folder = word.partition("=")[2] or next(words, None)
+            folder, source = word.partition("=")[2] or next(words, None), "--extend "
             if not folder:
                 raise ConfigError("--extend needs the folder of your own parts")
         else:
@@ -112,7 +123,7 @@ def take_extension(arguments: list[str]) -> tuple[Path | None, list[str]]:
         return None, rest
     path = Path(folder).expanduser().absolute()
     if not (path / "configs").is_dir():
-        raise ConfigError(f"--extend {folder}: no such folder, or it has no configs/ in it")
+        raise ConfigError(f"{source}{folder}: no such folder, or it has no configs/ in it")
     return path, rest
 
 

@@ -11,7 +11,8 @@ def command(arguments: list[str], extension: Path | None) -> int:
     """Print each test figure, and whether it is the stored one."""
     folder, overrides = take("run", arguments)
     if folder is None:
-        raise ConfigError("evaluate needs the folder of a run: paribus evaluate run=outputs/runs/NAME/TIME")
+        given = next((word for word in overrides if "=" not in word), "outputs/runs/NAME/TIME")
+        raise ConfigError(f"evaluate needs the folder of a run: paribus evaluate run={given}")
     checked = saved_config(folder, overrides, extension, config.EVALUABLE)
     from paribus.experiment import evaluate
 

@@ -21,7 +21,8 @@ def command(arguments: list[str], extension: Path | None) -> int:
         return 0
     for note in checked.notes:
         print(f"note: {note}")
-    return _train(checked, folder)
+    is_whole = checked.cross_validation is not None and checked.fold is None
+    return _cross_validate(checked, folder) if is_whole else _train(checked, folder)
 
 
 def _take_cfg(arguments: list[str]) -> tuple[bool, list[str]]:
@@ -48,4 +49,19 @@ def _train(checked: config.Config, folder: Path | None) -> int:
     print(f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {seconds}")
     print(aligned({name: value for name, value in metrics.items() if name.startswith("test/")}))
     print(result.folder)
+    return 0
+
+
+def _cross_validate(checked: config.Config, folder: Path | None) -> int:
+    from paribus.comparison import CONFIDENCE
+    from paribus.cross_validation import cross_validate
+
+    path, summaries = cross_validate(checked, folder)
+    remarks = {
+        name: f"  deviation {each.deviation:.4f}, {CONFIDENCE:.0%} interval {each.low:.4f} to {each.high:.4f}"
+        for name, each in summaries.items()
+    }
+    print(f"means over {checked.cross_validation} folds")
+    print(aligned({name: each.mean for name, each in summaries.items()}, remarks))
+    print(path)
     return 0

@@ -46,7 +46,7 @@ def diabetes(
     """442 patients, 10 measurements, disease progression after a year (Efron et al. 2004)."""
     bunch = datasets.load_diabetes(scaled=False)
     inputs, targets = torch.tensor(bunch.data), torch.tensor(bunch.target)
-    rows = three_way(None, len(inputs), validation_fraction, test_fraction, loading.seed)
+    rows = three_way(None, len(inputs), validation_fraction, test_fraction, loading)
     return regression_data(
         inputs, targets, rows, "progression", loading, scaling_kind=scaling, scale_target=scale_target
     )
@@ -63,6 +63,6 @@ def _classification(
     inputs = torch.tensor(bunch.data)
     targets = torch.tensor(bunch.target, dtype=torch.int64)
     spec = classification_spec(tuple(inputs.shape[1:]), tuple(str(name) for name in bunch.target_names))
-    rows = three_way(targets, len(inputs), validation_fraction, test_fraction, loading.seed)
+    rows = three_way(targets, len(inputs), validation_fraction, test_fraction, loading)
     splits = {name: Split(inputs[index], targets[index]) for name, index in rows.items()}
     return TensorData(splits, spec, loading, scaling_kind=scaling, image_range=image_range)

@@ -1,7 +1,8 @@
 """The batch loader for data that fits in memory: slices of resident tensors, no Python for each sample."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain, pairwise
 from typing import Any
 
 import torch
@@ -10,22 +11,46 @@ from torch import Tensor
 from paribus.seeding import derive
 
 Batch = tuple[Tensor, Tensor]  # inputs (B, ...), targets (B,)
+Step = list[Batch]  # the batches whose gradients make one optimizer step: one, or more where they are accumulated
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Of cross-validation: number `index`, from 1, of `count`."""
+
+    index: int
+    count: int
 
 
 @dataclass(frozen=True)
 class Loading:
-    """How batches are to be made, the same for every data set; steps_per_execution is the size of a group."""
+    """How rows are to be split and batches made, the same for every data set.
+
+    steps_per_execution is how many steps make a group, accumulate how many batches make a step (None: all of an
+    epoch). Only the share train_fraction of the training rows is used. sampling is "shuffled" or "balanced".
+    """
 
     seed: int
     batch_size: int
     steps_per_execution: int
+    accumulate: int | None = 1
+    train_fraction: float = 1.0
+    sampling: str = "shuffled"
+    fold: Fold | None = None
+    done: set[str] = field(default_factory=set, compare=False)  # of these, what the splitting has seen to
 
 
 class EpochOrder:
-    """The order of samples: a function of seed and epoch alone, or as they lie where seed is None."""
+    """The order of samples: a function of seed and epoch alone, or as they lie where seed is None.
 
-    def __init__(self, num_samples: int, seed: int | None) -> None:
+    With labels (N,), N samples are drawn with replacement so that each class is as likely as any other.
+    """
+
+    def __init__(self, num_samples: int, seed: int | None, labels: Tensor | None = None) -> None:
         self.num_samples, self.seed, self.epoch = num_samples, seed, 0
+        self._weights = None
+        if labels is not None:
+            self._weights = 1 / torch.bincount(labels.cpu()).to(torch.float64)[labels.cpu()]
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this at the start of each epoch, also after a resume."""
@@ -36,11 +61,13 @@ class EpochOrder:
         if self.seed is None:
             return torch.arange(self.num_samples)
         generator = torch.Generator().manual_seed(derive(self.seed, "order", self.epoch))
+        if self._weights is not None:
+            return torch.multinomial(self._weights, self.num_samples, replacement=True, generator=generator)
         return torch.randperm(self.num_samples, generator=generator)
 
 
 class BatchLoader:
-    """Yields groups of `steps_per_execution` batches, the last group and batch as small as what is left.
+    """Yields groups of `steps_per_execution` steps of `accumulate` batches, the last of each as small as what is left.
 
     A last batch of a single row joins the one before it: batch normalization cannot use one row, and the batches
     are the same with or without it. The position within an epoch is kept by state_dict, in groups.
@@ -48,24 +75,35 @@ class BatchLoader:
 
     def __init__(self, inputs: Tensor, targets: Tensor, loading: Loading, *, shuffle: bool) -> None:
         self.inputs, self.targets = inputs, targets
+        labels = targets if shuffle and loading.sampling == "balanced" else None
         # Lightning looks for set_epoch in these two, as in a DataLoader.
-        self.sampler, self.batch_sampler = EpochOrder(len(inputs), loading.seed if shuffle else None), None
+        self.sampler, self.batch_sampler = EpochOrder(len(inputs), loading.seed if shuffle else None, labels), None
         self.batch_size, self.steps_per_execution = loading.batch_size, loading.steps_per_execution
         full, rest = divmod(len(inputs), loading.batch_size)
         self.num_batches = max(1, full + (rest > 1))
+        self.accumulate = (loading.accumulate or self.num_batches) if shuffle else 1
+        self.num_steps = -(-self.num_batches // self.accumulate)
         self.position = 0
 
     def __len__(self) -> int:
-        return -(-self.num_batches // self.steps_per_execution)
+        return -(-self.num_steps // self.steps_per_execution)
 
-    def __iter__(self) -> Iterator[list[Batch]]:
+    def __iter__(self) -> Iterator[list[Step]]:
         indices = self.sampler.indices().to(self.inputs.device)
-        borders = [step * self.batch_size for step in range(self.num_batches)] + [len(indices)]
+        borders = [batch * self.batch_size for batch in range(self.num_batches)] + [len(indices)]
+        batches = [slice(first, last) for first, last in pairwise(borders)]
+        steps = [batches[first : first + self.accumulate] for first in range(0, len(batches), self.accumulate)]
         for group in range(self.position, len(self)):
             first = group * self.steps_per_execution
-            last = min(first + self.steps_per_execution, self.num_batches)
             self.position = (group + 1) % len(self)
-            yield [self._batch(indices[borders[step] : borders[step + 1]]) for step in range(first, last)]
+            yield [
+                [self._batch(indices[batch]) for batch in step]
+                for step in steps[first : first + self.steps_per_execution]
+            ]
+
+    def batches(self) -> Iterator[Batch]:
+        """The epoch's batches one by one, whatever steps and groups they are in."""
+        return chain.from_iterable(chain.from_iterable(self))
 
     def _batch(self, indices: Tensor) -> Batch:
         return self.inputs.index_select(0, indices), self.targets.index_select(0, indices)

@@ -12,7 +12,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from paribus.data import scaling
-from paribus.data.loader import Batch, BatchLoader, Loading
+from paribus.data.loader import BatchLoader, Loading, Step
 from paribus.data.spec import ClassificationSpec, DataSpec, RegressionSpec
 from paribus.errors import ConfigError, DataError
 
@@ -46,12 +46,16 @@ class TensorData(LightningDataModule):
         super().__init__()
         for name, split in splits.items():
             _check_split(name, split, spec)
+        _check_done(loading)
         rows = len(splits["train"].inputs)
+        if loading.sampling == "balanced" and not isinstance(spec, ClassificationSpec):
+            raise ConfigError("data.sampling=balanced draws classes evenly, and this data has none; use shuffled")
         if loading.batch_size > rows:
             raise ConfigError(
                 f"data.batch_size={loading.batch_size} is more than the {rows} training rows; use {rows} or less"
             )
         self.spec, self._loading = spec, loading
+        self.remarks: tuple[str, ...] = ()  # what became of a table's columns, for `paribus check`
         self._raw = dict(splits)
         self._scaler = scaling.fit(scaling_kind, splits["train"].inputs, image_range)
         self._ready: dict[str, Split] = {}
@@ -63,7 +67,7 @@ class TensorData(LightningDataModule):
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps in one epoch."""
-        return self._loader("train", self._raw["train"]).num_batches
+        return self._loader("train", self._raw["train"]).num_steps
 
     def train_dataloader(self) -> BatchLoader:
         """Batches of the training split in the epoch's order."""
@@ -88,7 +92,7 @@ class TensorData(LightningDataModule):
             self._ready[name] = Split(self._scaler(split.inputs).to(device), split.targets.to(device))
         return self._ready[name]
 
-    def transfer_batch_to_device(self, batch: list[Batch], device: torch.device, dataloader_idx: int) -> list[Batch]:
+    def transfer_batch_to_device(self, batch: list[Step], device: torch.device, dataloader_idx: int) -> list[Step]:
         """Batches of resident data are there already."""
         return batch
 
@@ -116,6 +120,15 @@ class TensorData(LightningDataModule):
                 )
         self._scaler = scaling.Scaler(**state["scaler"])
         self._ready = {}
+
+
+def _check_done(loading: Loading) -> None:
+    """A data set of the user's own may split in its own way, and then cannot be asked for another one."""
+    asked = {"train_fraction": f"data.train_fraction={loading.train_fraction:g}"} if loading.train_fraction < 1 else {}
+    if loading.fold is not None:
+        asked["fold"] = f"cross_validation={loading.fold.count}"
+    for name in asked.keys() - loading.done:
+        raise ConfigError(f"{asked[name]}: this data is not split by paribus.data.splitting; use its three_way there")
 
 
 def _check_split(name: str, split: Split, spec: DataSpec) -> None:

@@ -19,11 +19,13 @@ def cnn(
     activation: Callable[[], nn.Module],
     normalization: str,
     dropout: float,
+    spatial_dropout: float,
     *,
     blocks: ConvolutionBlocks,
     hidden_sizes: PositiveIntList,
 ) -> nn.Module:
-    """(B, C, H, W) -> (B, num_outputs). Dropout follows the last block and each hidden dense layer.
+    """(B, C, H, W) -> (B, num_outputs). Dropout follows the last block and each hidden dense layer; spatial
+    dropout, which silences whole channels (Tompson et al. 2015), each block.
 
     Raises ConfigError for data that are no images and for blocks that shrink an image to nothing.
     """
@@ -32,7 +34,12 @@ def cnn(
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels, height, width = spec.input_shape
     for index, block in enumerate(blocks):
-        layers[f"block{index + 1}"] = _block(channels, block, activation, normalization)
+        if normalization == "instance" and _convolved(height, block) * _convolved(width, block) == 1:
+            raise ConfigError(
+                f"regularization.normalization=instance: model.blocks[{index}] leaves one pixel, with nothing to "
+                "normalize by; use another normalization or fewer blocks"
+            )
+        layers[f"block{index + 1}"] = _block(channels, block, activation, normalization, spatial_dropout)
         channels, height, width = block.channels, _size(height, block), _size(width, block)
         if min(height, width) < 1:
             raise ConfigError(
@@ -49,7 +56,11 @@ def cnn(
 
 
 def _block(
-    channels: int, block: ConvolutionBlock, activation: Callable[[], nn.Module], normalization: str
+    channels: int,
+    block: ConvolutionBlock,
+    activation: Callable[[], nn.Module],
+    normalization: str,
+    spatial_dropout: float,
 ) -> nn.Module:
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["convolution"] = nn.Conv2d(
@@ -59,9 +70,15 @@ def _block(
     layers["activation"] = activation()
     if block.pooling != "none":
         layers["pooling"] = POOLINGS[block.pooling](POOL_SIZE)
+    if spatial_dropout:
+        layers["spatial_dropout"] = nn.Dropout2d(spatial_dropout)
     return nn.Sequential(layers)
 
 
+def _convolved(size: int, block: ConvolutionBlock) -> int:
+    return (size + 2 * block.padding - block.kernel) // block.stride + 1
+
+
 def _size(size: int, block: ConvolutionBlock) -> int:
-    size = (size + 2 * block.padding - block.kernel) // block.stride + 1
+    size = _convolved(size, block)
     return size if block.pooling == "none" else size // POOL_SIZE

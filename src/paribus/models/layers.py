@@ -11,7 +11,16 @@ NORMALIZATIONS: dict[str, dict[str, Callable[[int], nn.Module]]] = {
     "batch": {"dense": nn.BatchNorm1d, "image": nn.BatchNorm2d},
     # One group over all channels is layer normalization of an image (Wu & He 2018).
     "layer": {"dense": nn.LayerNorm, "image": lambda channels: nn.GroupNorm(1, channels)},
+    "group": dict.fromkeys(("dense", "image"), lambda size: nn.GroupNorm(groups(size), size)),
+    # Each channel of each image by itself (Ulyanov et al. 2016); a dense unit has but one value, so none there.
+    "instance": {"image": lambda channels: nn.InstanceNorm2d(channels, affine=True)},
 }
+MOST_GROUPS = 32  # Wu & He 2018, sec. 4.1
+
+
+def groups(size: int) -> int:
+    """The largest number of groups, up to 32, that divides `size` channels into equal ones of two or more."""
+    return max(count for count in range(1, MOST_GROUPS + 1) if size % count == 0 and (count == 1 or size // count > 1))
 
 
 class MinPool2d(nn.Module):
@@ -58,5 +67,6 @@ def add_normalization(
     layers: "OrderedDict[str, nn.Module]", name: str, normalization: str, kind: str, size: int
 ) -> None:
     """Add the normalization chosen, if any, for `kind` "dense" (B, size) or "image" (B, size, H, W)."""
-    if normalization != "none":
-        layers[name] = NORMALIZATIONS[normalization][kind](size)
+    build = NORMALIZATIONS[normalization].get(kind)
+    if build is not None:
+        layers[name] = build(size)

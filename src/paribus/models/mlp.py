@@ -7,6 +7,7 @@ from math import prod
 from torch import nn
 
 from paribus.data.spec import DataSpec
+from paribus.errors import ConfigError
 from paribus.models.layers import dense_layers
 from paribus.types import PositiveIntList
 
@@ -21,5 +22,7 @@ def mlp(
     hidden_sizes: PositiveIntList,
 ) -> nn.Module:
     """(B, *input_shape) -> (B, num_outputs). Without hidden layers: the perceptron, or logistic regression."""
+    if normalization == "instance":
+        raise ConfigError("regularization.normalization=instance is for images; model mlp takes batch, layer or group")
     hidden = dense_layers(prod(spec.input_shape), hidden_sizes, num_outputs, activation, normalization, dropout)
     return nn.Sequential(OrderedDict(flatten=nn.Flatten(), **hidden))

@@ -51,13 +51,13 @@ class Classification(Task):
         found = probabilities(outputs)
         return (found[:, 1] if self.spec.num_classes == 2 else found), targets
 
-    def figures(self) -> dict[str, Figure]:
+    def figures(self, run: str) -> dict[str, Figure]:
         """Confusion matrix and ROC."""
         predictions, targets = self.test_results()
         if predictions.ndim == 1:
             predictions = torch.stack([1 - predictions, predictions], 1)
         names = self.spec.class_names
         return {
-            "confusion_matrix": figures.confusion_matrix(predictions.argmax(1), targets, names),
-            "roc": figures.roc(predictions, targets, names),
+            "confusion_matrix": figures.confusion_matrix(predictions.argmax(1), targets, names, run=run),
+            "roc": figures.roc(predictions, targets, names, run=run),
         }

@@ -35,7 +35,6 @@ class Meter:
     ) -> None:
         self.stage, self.metrics, self._readable = stage, metrics, readable
         self.metrics.persistent(True)  # so that its state_dict holds what was gathered
-        self.step = 0
         self._limit: float | None = None
         self._last: dict[str, float] = {}
         self.reset()
@@ -51,13 +50,17 @@ class Meter:
         self._outputs: list[Tensor] = []
         self._targets: list[Tensor] = []
         self._losses: list[dict[str, Tensor]] = []
+        self._steps: list[int] = []
 
-    def add(self, outputs: Tensor, targets: Tensor, losses: dict[str, Tensor]) -> None:
-        """One batch: outputs (B, K), targets (B,) and named scalar losses, all as they are on the device."""
+    def add(self, outputs: Tensor, targets: Tensor, losses: dict[str, Tensor], step: int) -> None:
+        """One batch, its tensors as they are on the device: outputs (B, K), targets (B,), named scalar losses.
+
+        `step` counts from 1 and is named where a loss is wrong.
+        """
         self._outputs.append(outputs.detach())
         self._targets.append(targets)
         self._losses.append({name: loss.detach() for name, loss in losses.items()})
-        self.step += 1
+        self._steps.append(step)
         if len(self._losses) >= FLUSH_STEPS or len(self._losses) * outputs.numel() >= FLUSH_VALUES:
             self.flush()
 
@@ -81,7 +84,9 @@ class Meter:
         """The figures of the stage by full name, such as val/loss, and a fresh start."""
         self.flush()
         figures = {f"{self.stage}/{name}": total / self._count for name, total in self._sums.items()}
-        figures |= {f"{self.stage}/{name}": float(value) for name, value in self.metrics.compute().items()}
+        for name, value in self.metrics.compute().items():
+            bound = self.metrics[name].plot_upper_bound  # which a mean in 32 bits can miss by a digit
+            figures[f"{self.stage}/{name}"] = float(value) if bound is None else min(float(value), bound)
         self.reset()
         return figures
 
@@ -105,7 +110,7 @@ class Meter:
         place = int(wrong[0])
         value, last = float(values[place]), float(values[place - 1]) if place else self._last.get(name)
         raise RunError(
-            f"{self.stage}/{name} is {value:.4g} at step {self.step - len(values) + place + 1}"
+            f"{self.stage}/{name} is {value:.4g} at step {self._steps[place]}"
             + (f", over {DIVERGED:,.0f} times the first" if math.isfinite(value) else "")
             + (f"; the last finite loss before was {last:.4g}" if last is not None else "; it never was finite")
             + "; lower optimizer.lr, set regularization.gradient_clip or scale the data"

@@ -32,6 +32,7 @@ class Regression(Task):
         scale, mean = self.spec.target_scale, self.spec.target_mean
         return outputs.squeeze(1).double() * scale + mean, targets.double() * scale + mean
 
-    def figures(self) -> dict[str, Figure]:
+    def figures(self, run: str) -> dict[str, Figure]:
         """Predicted against true."""
-        return {"predicted_against_true": figures.predicted_against_true(*self.test_results(), self.spec.target_name)}
+        drawn = figures.predicted_against_true(*self.test_results(), self.spec.target_name, run=run)
+        return {"predicted_against_true": drawn}

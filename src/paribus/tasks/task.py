@@ -1,5 +1,6 @@
 """What all tasks share: one optimizer step, three stages, and the figures of an epoch."""
 
+import itertools
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
@@ -11,10 +12,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torchmetrics import MetricCollection
 
-from paribus.data.loader import Batch
+from paribus.averaging import Average, Averaging
+from paribus.data.loader import Batch, Step
+from paribus.data.module import TensorData
 from paribus.data.spec import DataSpec
 from paribus.errors import ConfigError, nearest
 from paribus.losses import Loss
+from paribus.optimizers import settings_of_now
 from paribus.regularization import Regularization
 from paribus.schedulers import Schedule
 from paribus.tasks.meter import Meter
@@ -24,7 +28,8 @@ class Task(LightningModule):
     """A model with its loss, optimizer, schedule and regularization.
 
     Optimization is Lightning's manual kind, so that one call of training_step may take several optimizer steps. Each
-    batch is a list of (inputs (B, ...), targets (B,)) pairs. Raises ConfigError for a `monitor` that is not measured.
+    group of batches is a list of steps, each step a list of (inputs (B, ...), targets (B,)) pairs. Raises ConfigError
+    for a `monitor` that is not measured.
     """
 
     def __init__(
@@ -35,6 +40,7 @@ class Task(LightningModule):
         make_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         make_schedule: Callable[..., Schedule | None],
         regularization: Regularization,
+        averaging: Averaging | None,
         *,
         steps_per_epoch: int,
         monitor: str,
@@ -47,7 +53,8 @@ class Task(LightningModule):
         self.steps_per_epoch, self._log_every_n_steps = steps_per_epoch, log_every_n_steps
         self._weights = [weight for weight in model.parameters() if weight.ndim > 1]
         self._meters = {stage: Meter(stage, self.metrics(stage), self.readable) for stage in ("train", "val", "test")}
-        self._tested: list[Batch] = []
+        self._average = Average(model, averaging) if averaging else None
+        self._measured, self._tested = 0, list[Batch]()
         self.monitor, self.monitor_mode = monitor, self._mode(monitor)
         self._schedule = make_schedule(monitor_mode=self.monitor_mode)
 
@@ -60,8 +67,8 @@ class Task(LightningModule):
         """outputs (B, K), targets (B,) -> predictions and targets as people and metrics read them."""
 
     @abstractmethod
-    def figures(self) -> dict[str, Figure]:
-        """Figures of the test that has just run, by file name."""
+    def figures(self, run: str) -> dict[str, Figure]:
+        """Figures of the test that has just run, by file name; `run` is named in each."""
 
     def test_results(self) -> tuple[Tensor, Tensor]:
         """Readable predictions and targets of the whole test that has just run, on the CPU."""
@@ -79,13 +86,7 @@ class Task(LightningModule):
         A resumed run takes the optimizer's state from the checkpoint, and its settings from the config.
         """
         optimizer = self.make_optimizer(self.model.parameters())
-        settings = [{**group, "params": None} for group in optimizer.param_groups]
-
-        def keep_settings(loaded: Optimizer) -> None:
-            for group, own in zip(loaded.param_groups, settings, strict=True):
-                group.update({**own, "params": group["params"]})
-
-        optimizer.register_load_state_dict_post_hook(keep_settings)
+        optimizer.register_load_state_dict_pre_hook(settings_of_now)
         if self._schedule is None:
             return optimizer
         return [optimizer], [self._schedule.make(optimizer)]
@@ -102,36 +103,64 @@ class Task(LightningModule):
         for meter in self._meters.values():
             meter.metrics.to(self.device)
 
-    def on_train_start(self) -> None:
-        """Count the steps of a resumed run on."""
-        self._meters["train"].step = self.global_step
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Within an epoch: what its training figures are made of so far."""
+        """What the training figures are made of so far; and beside averaged weights, if any, those in training."""
         checkpoint["train_meter"] = self._meters["train"].state_dict()
+        if self._average is not None and self._average.has_begun:
+            checkpoint["averaging"] = self._average.state_dict()
+            checkpoint["weights_in_training"] = checkpoint["state_dict"]
+            self._average.exchange()
+            checkpoint["state_dict"] = self.state_dict()
+            self._average.exchange()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from there."""
         self._meters["train"].load_state_dict(checkpoint["train_meter"])
+        if self._average is not None and "averaging" in checkpoint and self.trainer.training:
+            weights = {name.removeprefix("model."): weight for name, weight in checkpoint["state_dict"].items()}
+            self._average.load_state_dict(checkpoint["averaging"], weights)
+            checkpoint["state_dict"] = checkpoint["weights_in_training"]
 
-    def training_step(self, batches: Sequence[Batch], batch_idx: int) -> None:
-        """One optimizer step for each batch of the group."""
-        for inputs, targets in batches:
-            self._optimize(inputs, targets)
+    def training_step(self, steps: Sequence[Step], batch_idx: int) -> None:
+        """Each optimizer step of the group."""
+        for step in steps:
+            self._optimize(step)
 
-    def _optimize(self, inputs: Tensor, targets: Tensor) -> None:
+    def _optimize(self, step: Step) -> None:
         optimizer = self.optimizers()
         assert not isinstance(optimizer, list)
-        outputs = self(inputs)
-        losses = {"loss": self.loss(outputs, targets), **self._regularization.penalties(self._weights)}
-        optimizer.zero_grad()
-        self.manual_backward(torch.stack(list(losses.values())).sum() if len(losses) > 1 else losses["loss"])
-        norm = self._regularization.clip(list(self.model.parameters()))
-        if self.global_step % self._log_every_n_steps == 0:
-            self._log_step(losses, norm)
-        optimizer.step()
+        number = self.global_step
+        evaluations = 0
+
+        def closure() -> Tensor:  # called once a step by most optimizers, several times by one with a line search
+            nonlocal evaluations
+            evaluations += 1
+            optimizer.zero_grad()
+            losses = self._backward(step, number, is_measured=evaluations == 1)
+            norm = self._regularization.change_gradients(list(self.model.parameters()), number)
+            if evaluations == 1 and number % self._log_every_n_steps == 0:
+                self._log_step(losses, norm)
+            return _total(losses)
+
+        optimizer.step(closure)
+        self._regularization.limit(self._weights)
+        if self._average is not None:
+            self._average.update("step", self.current_epoch)
         self._move_schedule("step")
-        self._meters["train"].add(outputs, targets, losses)
+
+    def _backward(self, step: Step, number: int, *, is_measured: bool) -> dict[str, Tensor]:
+        """Add up the gradients of the step's batches, each weighted by its rows; the step's loss and penalties."""
+        rows = sum(len(targets) for _, targets in step)
+        found: list[dict[str, Tensor]] = []
+        for place, (inputs, targets) in enumerate(step):
+            outputs = self(self._regularization.noisy(inputs, number, place))
+            losses = {"loss": self.loss(outputs, targets), **self._regularization.penalties(self._weights)}
+            share = len(targets) / rows
+            self.manual_backward(_total(losses) if share == 1 else _total(losses) * share)
+            if is_measured:
+                self._meters["train"].add(outputs, targets, losses, number + 1)
+            found.append({name: loss.detach() * share for name, loss in losses.items()})
+        return {name: torch.stack([each[name] for each in found]).sum() for name in found[0]}
 
     def _log_step(self, losses: dict[str, Tensor], norm: Tensor | None) -> None:
         if not self.loggers:
@@ -139,7 +168,7 @@ class Task(LightningModule):
         if norm is None:
             gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
             norm = nn.utils.get_total_norm(gradients)
-        figures = {f"step/{name}": float(loss.detach()) for name, loss in losses.items()}
+        figures = {f"step/{name}": float(loss) for name, loss in losses.items()}
         figures |= {"step/gradient_norm": float(norm), "step/learning_rate": self.learning_rate}
         for logger in self.loggers:
             logger.log_metrics(figures, self.global_step)
@@ -158,24 +187,53 @@ class Task(LightningModule):
         else:
             scheduler.step(figure)
 
-    def validation_step(self, batches: Sequence[Batch], batch_idx: int) -> None:
+    def validation_step(self, steps: Sequence[Step], batch_idx: int) -> None:
         """Measure without learning."""
-        self._measure(batches, "val")
+        self._measure(steps, "val")
 
-    def test_step(self, batches: Sequence[Batch], batch_idx: int) -> None:
+    def test_step(self, steps: Sequence[Step], batch_idx: int) -> None:
         """As validation, and keep the outputs for the figures."""
-        self._measure(batches, "test")
+        self._measure(steps, "test")
 
-    def _measure(self, batches: Sequence[Batch], stage: str) -> None:
-        for inputs, targets in batches:
+    def _measure(self, steps: Sequence[Step], stage: str) -> None:
+        for inputs, targets in itertools.chain.from_iterable(steps):
             outputs = self(inputs)
-            self._meters[stage].add(outputs, targets, {"loss": self.loss(outputs, targets)})
+            self._meters[stage].add(outputs, targets, {"loss": self.loss(outputs, targets)}, self._measured)
+            self._measured += 1
             if stage == "test":
                 self._tested.append((outputs.cpu(), targets.cpu()))
 
-    def on_validation_epoch_start(self) -> None:
-        """Count its steps anew."""
-        self._meters["val"].step = 0
+    def on_validation_start(self) -> None:
+        """Measure the average of the weights, where there is one."""
+        self._measured = 0
+        if self._average is not None:
+            self._average.update("epoch", self.current_epoch)
+            self._average.exchange()
+            if self._average.needs_new_statistics:
+                self._renew_statistics()
+
+    def on_validation_end(self) -> None:
+        """Train on with the weights in training."""
+        if self._average is not None:
+            self._average.exchange()
+
+    @torch.no_grad()
+    def _renew_statistics(self) -> None:
+        """Batch normalization's, over the training rows: those of the weights in the mean do not fit the mean."""
+        norms = [layer for layer in self.model.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+        if not norms:
+            return
+        momenta = [layer.momentum for layer in norms]
+        for layer in norms:
+            layer.reset_running_stats()
+            layer.momentum = None  # the plain mean over all batches
+            layer.train()
+        data: TensorData = self.trainer.datamodule  # type: ignore[attr-defined]
+        for inputs, _ in data.train_dataloader().batches():
+            self(inputs)
+        for layer, momentum in zip(norms, momenta, strict=True):
+            layer.momentum = momentum
+            layer.eval()
 
     def on_validation_epoch_end(self) -> None:
         """Close the epoch: the figures of training and validation become known together."""
@@ -190,7 +248,7 @@ class Task(LightningModule):
     def on_test_epoch_start(self) -> None:
         """Forget an earlier test."""
         self._tested.clear()
-        self._meters["test"].step = 0
+        self._measured = 0
 
     def on_test_epoch_end(self) -> None:
         """The test figures."""
@@ -206,3 +264,7 @@ class Task(LightningModule):
             names = [f"{stage}/{each}" for stage in ("val", "train") for each in ("loss", *self._meters[stage].metrics)]
             raise ConfigError(f"trainer.monitor={monitor} is not measured; {nearest(monitor, names)}")
         return "max" if known[name].higher_is_better else "min"
+
+
+def _total(losses: dict[str, Tensor]) -> Tensor:
+    return torch.stack(list(losses.values())).sum() if len(losses) > 1 else losses["loss"]

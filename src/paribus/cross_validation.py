@@ -1,0 +1,67 @@
+"""Cross-validation: one run a fold, each tested on rows that no other fold tests, and what they say together."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from paribus.building import build_data, build_task
+from paribus.comparison import Summary, summarize
+from paribus.config import Config
+from paribus.errors import ConfigError, Interrupted
+from paribus.experiment import prepare_torch, run
+from paribus.results import RunFolder
+from paribus.trainers import available
+
+
+def cross_validate(config: Config, resume: Path | None = None) -> tuple[Path, dict[str, Summary]]:
+    """Run every fold in a folder of its own: the folder of them all, and a summary of each test figure.
+
+    With `resume`, finished folds are kept, a stopped one goes on and the others are run. Raises ConfigError or
+    DataError before any folder is made, else what a run raises.
+    """
+    assert config.cross_validation is not None
+    folds = [config.of_fold(number) for number in range(1, config.cross_validation + 1)]
+    if resume is None:
+        prepare_torch(config)
+        build_task(folds[0], build_data(folds[0]))  # mistakes are found before there is a folder
+    whole = RunFolder.claim(config.name) if resume is None else RunFolder(resume.absolute())
+    if whole.read_json("status.json").get("status") == "finished":
+        raise ConfigError(f"resume={resume}: all {len(folds)} folds have finished")
+    try:
+        with whole.recording():
+            whole.start(config, available(config["trainer"].settings["accelerator"]))
+            metrics = [_metrics(fold, whole.path / f"fold_{fold.fold}") for fold in folds]
+            summaries = _summaries(metrics)
+            _write(whole, metrics, summaries)
+    except Interrupted as interrupted:
+        interrupted.folder = whole.path
+        raise
+    return whole.path, summaries
+
+
+def _metrics(fold: Config, path: Path) -> dict[str, Any]:
+    """Those of a fold: read where it has finished, else it goes on or is run."""
+    finished = RunFolder(path).read_json("metrics.json")
+    if finished:
+        return finished
+    print(f"fold {fold.fold} of {fold.cross_validation}")
+    if (path / "checkpoints" / "last.ckpt").is_file():
+        return run(fold, resume=path).metrics
+    return run(fold, place=path).metrics
+
+
+def _summaries(metrics: Sequence[Mapping[str, float]]) -> dict[str, Summary]:
+    """Each fold tests one part of the rows and learns from the others, so test to train is 1 to folds - 1."""
+    tested = [name for name in metrics[0] if name.startswith("test/")]
+    return {name: summarize([each[name] for each in metrics], 1 / (len(metrics) - 1)) for name in tested}
+
+
+def _write(whole: RunFolder, metrics: Sequence[Mapping[str, float]], summaries: Mapping[str, Summary]) -> None:
+    with (whole.path / "results.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["fold", *metrics[0]])
+        writer.writeheader()
+        writer.writerows({"fold": number, **each} for number, each in enumerate(metrics, start=1))
+    whole.write_json("cross_validation.json", {name: asdict(each) for name, each in summaries.items()})
+    whole.write_json("metrics.json", {name: each.mean for name, each in summaries.items()})
