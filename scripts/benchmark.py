@@ -1,4 +1,4 @@
-"""Measures speed and writes docs/benchmarks.md: `python scripts/benchmark.py [epoch] [per_image] [start]`.
+"""Measures speed and writes docs/benchmarks.md: `python scripts/benchmark.py [epoch] [per_image] [start] [optimizers]`.
 
 Names measure only those parts and leave the others of the document as they are. A new benchmark is one function in
 scripts/benchmarks/ that takes Settings and returns rows, and one line in BENCHMARKS: its docstring is the text of its
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import document, epoch, measuring, per_image, start
+from benchmarks import document, epoch, measuring, optimizers, per_image, start
 from benchmarks.measuring import Benchmark, Settings
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "epoch": epoch.benchmark,
     "per_image": per_image.benchmark,
     "start": start.benchmark,
+    "optimizers": optimizers.benchmark,
 }
 
 

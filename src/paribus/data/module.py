@@ -60,6 +60,10 @@ class TensorData(LightningDataModule):
         self._scaler = scaling.fit(scaling_kind, splits["train"].inputs, image_range)
         self._ready: dict[str, Split] = {}
 
+    def raw(self, name: str) -> Split:
+        """A split before scaling, on the CPU."""
+        return self._raw[name]
+
     def num_rows(self, name: str) -> int:
         """Rows of a split."""
         return len(self._raw[name].inputs)

@@ -140,7 +140,7 @@ class Task(LightningModule):
             norm = self._regularization.change_gradients(list(self.model.parameters()), number)
             if evaluations == 1 and number % self._log_every_n_steps == 0:
                 self._log_step(losses, norm)
-            return _total(losses)
+            return _total(losses).detach()
 
         optimizer.step(closure)
         self._regularization.limit(self._weights)
@@ -155,12 +155,13 @@ class Task(LightningModule):
         for place, (inputs, targets) in enumerate(step):
             outputs = self(self._regularization.noisy(inputs, number, place))
             losses = {"loss": self.loss(outputs, targets), **self._regularization.penalties(self._weights)}
-            share = len(targets) / rows
-            self.manual_backward(_total(losses) if share == 1 else _total(losses) * share)
             if is_measured:
                 self._meters["train"].add(outputs, targets, losses, number + 1)
-            found.append({name: loss.detach() * share for name, loss in losses.items()})
-        return {name: torch.stack([each[name] for each in found]).sum() for name in found[0]}
+            if len(step) > 1:
+                losses = {name: loss * (len(targets) / rows) for name, loss in losses.items()}
+            self.manual_backward(_total(losses))
+            found.append(losses)
+        return found[0] if len(found) == 1 else {name: _sum(each[name] for each in found) for name in found[0]}
 
     def _log_step(self, losses: dict[str, Tensor], norm: Tensor | None) -> None:
         if not self.loggers:
@@ -168,7 +169,7 @@ class Task(LightningModule):
         if norm is None:
             gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
             norm = nn.utils.get_total_norm(gradients)
-        figures = {f"step/{name}": float(loss) for name, loss in losses.items()}
+        figures = {f"step/{name}": float(loss.detach()) for name, loss in losses.items()}
         figures |= {"step/gradient_norm": float(norm), "step/learning_rate": self.learning_rate}
         for logger in self.loggers:
             logger.log_metrics(figures, self.global_step)
@@ -267,4 +268,8 @@ class Task(LightningModule):
 
 
 def _total(losses: dict[str, Tensor]) -> Tensor:
-    return torch.stack(list(losses.values())).sum() if len(losses) > 1 else losses["loss"]
+    return _sum(losses.values()) if len(losses) > 1 else losses["loss"]
+
+
+def _sum(values: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(values)).sum()
