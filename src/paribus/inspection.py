@@ -40,10 +40,12 @@ def inspect(config: Config) -> Iterator[str]:
     yield f"optimizer      {config['optimizer'].part.name}, state {_size(state_bytes)}"
     yield f"first loss     {first:.4f}; chance gives {chance:.4f}"
     yield f"steps          {steps} an epoch, {steps * epochs} in {epochs} epochs"
-    yield (
-        f"estimated time {seconds * steps:.1f} s of steps an epoch, "
-        f"{seconds * steps * epochs / 60:.1f} min in all, on {device}"
-    )
+    epoch, whole = _duration(seconds * steps), _duration(seconds * steps * epochs)
+    yield f"estimated time {epoch} of steps an epoch, {whole} in all, on {device}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2g} s" if seconds < 100 else f"{seconds / 60:.3g} min"
 
 
 def _first_losses(task: Task, inputs: Tensor, targets: Tensor) -> tuple[float, float]:

@@ -1,7 +1,5 @@
 """Progress of training: a bar with metrics and time left in a terminal, one line an epoch elsewhere."""
 
-import os
-import sys
 import time
 from typing import Any
 
@@ -16,6 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from paribus.output import discard
 from paribus.tasks.task import Task
 
 REFRESH_SECONDS = 0.2
@@ -31,7 +30,7 @@ class _Lasting(Console):
     """Outlives its reader: where the pipe is closed, as by `| head`, the run goes on unseen."""
 
     def on_broken_pipe(self) -> None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard()
 
 
 class ProgressReport(Callback):

@@ -118,7 +118,7 @@ def test_evaluate_says_when_figures_differ(paribus: Run) -> None:
     assert "(stored: 0.1230)" in paribus("evaluate", f"run={folder}")[1]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signal_ends_the_real_command_with_a_checkpoint(
     command: Callable[..., subprocess.Popen[str]], number: int, code: int
 ) -> None:
@@ -214,6 +214,22 @@ def test_secrets_from_the_environment_are_not_written(paribus: Run, monkeypatch:
     assert folder.parent.name == "s3cret"
     assert "name: ${oc.env:SECRET_NAME}" in (folder / "config.yaml").read_text()
     assert b"s3cret" not in b"".join(file.read_bytes() for file in folder.glob("*.yaml"))
+
+
+def test_training_outlives_the_reader_of_its_output(tmp_path: Path) -> None:
+    line = f"'{sys.executable}' -m paribus train {' '.join(IRIS)} trainer.max_epochs=30 name=piped | head -1"
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.startswith("epoch 1/30") and done.stderr == ""
+    (folder,) = (tmp_path / "outputs" / "runs" / "piped").iterdir()
+    assert json.loads((folder / "status.json").read_text())["status"] == "finished"
+    assert len(rows_of(folder)) == 30
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_full_output_is_one_line(tmp_path: Path) -> None:
+    line = f"'{sys.executable}' -m paribus list model > /dev/full"
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1) and "No space left on device" in done.stderr
 
 
 def test_relative_output_survives_a_closed_pipe(tmp_path: Path) -> None:

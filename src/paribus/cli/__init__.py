@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from paribus import __version__
 from paribus.errors import ConfigError, Interrupted, RunError, UserError, nearest
+from paribus.output import discard
 
 if TYPE_CHECKING:
     from paribus.config import Config
@@ -39,7 +40,8 @@ overrides are Hydra's: model=cnn optimizer.lr=0.01 experiment=mnist_cnn
 --extend DIR        parts of your own, in a folder shaped like the package (or PARIBUS_EXTEND)
 --help, --version   this text; the version
 
-exit codes: 0 done, 1 the run failed, 2 a mistake in config or data, 130 Ctrl-C, 143 SIGTERM
+exit codes: 0 done, 1 the run failed, 2 a mistake in config or data, 130 Ctrl-C, 143 SIGTERM,
+  129 a closed terminal
 """
 
 
@@ -59,9 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
-        sys.stderr.close()
+        discard()
         return 1
     except OSError as error:
+        if error.filename is None:
+            discard()
         return _say(RunError(f"{error.strerror or error}: {error.filename or 'the run folder or the standard output'}"))
     except (Exception, SystemExit) as error:
         what = (
