@@ -24,7 +24,7 @@ train: setup  ## Train the main experiment (digits_cnn) to a tested model; ARGS=
 	$(BIN)/paribus train $(ARGS)
 
 test: setup  ## Run the tests
-	$(BIN)/pytest -n 2 $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 lint: setup  ## Check style, types and formatting
 	$(BIN)/ruff check .

@@ -26,6 +26,14 @@ NO_REGULARIZATION = Regularization(0, 0, 0, None, None, None, 0, 0)
 QUICK = ("trainer=cpu", "trainer.max_epochs=2")
 
 
+LONGEST = ("test_pairwise", "test_readme", "test_composition")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: not any(name in item.nodeid for name in LONGEST))
+
+
 @pytest.fixture
 def paribus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command in this process, in an empty folder: exit code, stdout, stderr."""

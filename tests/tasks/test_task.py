@@ -1,6 +1,7 @@
 """What all tasks share: steps of several batches, and the parts that act within a step."""
 
 import json
+import shutil
 from math import log
 
 import pytest
@@ -87,3 +88,13 @@ def test_a_share_of_the_training_rows(paribus: Run) -> None:
 def test_balanced_sampling_needs_classes(paribus: Run) -> None:
     code, _, err = paribus("check", "data=diabetes", "model=mlp", "loss=mse", "data.sampling=balanced")
     assert code == 2 and "data.sampling=balanced" in err
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # of torch's own, when it compiles
+def test_a_compiled_model_learns_the_same(paribus: Run) -> None:
+    plain = run_folder(paribus("train", *PLAIN)[1])
+    code, out, err = paribus("train", *PLAIN, "trainer.compile_model=true")
+    assert (code, err) == (0, "")
+    assert weights(plain).keys() == weights(run_folder(out)).keys()
+    assert _close(weights(plain), weights(run_folder(out)))
