@@ -85,3 +85,38 @@ def test_statistics_of_batch_normalization_are_those_of_the_averaged_weights(par
     torch.testing.assert_close(state["model.normalization1.running_mean"], before.mean(0), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(state["model.normalization1.running_var"], before.var(0), atol=1e-5, rtol=1e-4)
     assert json.loads((folder / "metrics.json").read_text())["epochs"] == 3
+
+
+def test_an_average_that_has_begun_goes_on_in_a_longer_run(paribus: Run) -> None:
+    folder = run_folder(paribus("train", *IRIS, "averaging=swa", "trainer.max_epochs=4")[1])
+    assert paribus("train", f"resume={folder}", "trainer.max_epochs=8")[0] == 0
+    losses = [row["val/loss"] for row in rows_of(folder)]
+    assert len(set(losses)) == 8
+
+
+def test_averaging_in_double_precision_with_batch_normalization(paribus: Run) -> None:
+    settings = ("averaging=swa", "regularization.normalization=batch", "trainer.precision=64-true")
+    code, _, err = paribus("train", *IRIS, *settings, "trainer.max_epochs=2")
+    assert (code, err) == (0, "")
+
+
+def test_tied_weights_are_given_back() -> None:
+    model = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False))
+    model[1].weight = model[0].weight
+    average = Average(model, ema(decay=0.9))
+    for value in (1.0, 5.0):
+        nn.init.constant_(model[0].weight, value)
+        average.update("step", 0)
+    average.exchange()
+    assert model[0].weight.item() == model[1].weight.item() != 5.0
+    average.exchange()
+    assert model[0].weight.item() == model[1].weight.item() == 5.0
+
+
+def test_the_average_follows_the_model_to_its_device() -> None:
+    model = nn.Linear(1, 1)
+    average = Average(model, ema(decay=0.9))
+    average.update("step", 0)
+    model.to("meta")
+    average.move()
+    assert all(tensor.device.type == "meta" for tensor in average._tensors)

@@ -57,8 +57,8 @@ class Average:
     @torch.no_grad()
     def update(self, event: Literal["step", "epoch"], epoch: int) -> None:
         """Take the model's weights of now in, if this is the time."""
-        if event != self._rule.each or epoch < self._rule.first_epoch:
-            return
+        if event != self._rule.each or (not self._count and epoch < self._rule.first_epoch):
+            return  # once begun it goes on, also where a resumed run is longer and would begin later
         now = self._of_model()
         if not self._count:
             self._tensors = [tensor.clone() for tensor in now]
@@ -71,6 +71,10 @@ class Average:
             for place in set(range(len(now))) - set(floats):  # counters, such as batch normalization's
                 self._tensors[place].copy_(now[place])
         self._count += 1
+
+    def move(self) -> None:
+        """Go where the model has gone: a checkpoint is loaded before that."""
+        self._tensors = [mine.to(tensor.device) for mine, tensor in zip(self._tensors, self._of_model(), strict=False)]
 
     def exchange(self) -> None:
         """Let the model and the average change places."""
@@ -90,7 +94,10 @@ class Average:
         ]
 
     def _named(self) -> dict[str, Tensor]:
-        return dict(self._model.state_dict(keep_vars=True))
+        """Each tensor once: tied weights have several names."""
+        found = self._model.state_dict(keep_vars=True)
+        first = {id(tensor): name for name, tensor in reversed(found.items())}
+        return {name: found[name] for name in reversed(first.values())}
 
     def _of_model(self) -> list[Tensor]:
         return list(self._named().values())

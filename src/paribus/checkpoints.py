@@ -132,7 +132,7 @@ class Checkpoints(Checkpoint):
             self.best_metrics = {name: float(figure) for name, figure in trainer.callback_metrics.items()}
         trainer.save_checkpoint(self.last)
         if better:
-            _link(self.last, self.best)
+            link(self.last, self.best)
 
     def state_dict(self) -> dict[str, Any]:
         """Plain data for the checkpoint."""
@@ -155,7 +155,7 @@ class Checkpoints(Checkpoint):
         self._random_states = state_dict["random_states"]
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
     """Give a file a second name, replacing what bore it. `source` is only ever replaced, never written into."""
     partial = target.with_suffix(".partial")
     partial.unlink(missing_ok=True)

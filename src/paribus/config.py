@@ -55,6 +55,8 @@ RESUMABLE = (
     "trainer.log_every_n_steps",
     "trainer.steps_per_execution",
 )
+# Of several runs whose figures are put together, such as folds: nothing that would make them differ.
+RESUMABLE_TOGETHER = ("logger", "data.root", "data.path", "data.num_workers", "trainer.accelerator")
 KEPT = ("scheduler.interval",)  # all the same: the time that has passed is counted in it
 EVALUABLE = (
     "data.root",
@@ -95,6 +97,11 @@ class Config:
     def __getitem__(self, group: str) -> Choice:
         return self.choices[group]
 
+    @property
+    def is_several(self) -> bool:
+        """Whether it is run once for each fold."""
+        return self.cross_validation is not None and self.fold is None
+
     def of_fold(self, number: int) -> "Config":
         """The config of one fold of a cross-validation, from 1."""
         tree = OmegaConf.create(self.text)
@@ -117,6 +124,11 @@ def check(composed: Composed) -> Config:
             raise ConfigError(_unknown(key, "a group or setting", (*GROUPS, *TOP), composed, "there are"))
     top = {key: _checked(key, values.get(key, "???"), setting, composed) for key, setting in TOP.items()}
     choices = {group: _choice(group, values, composed) for group in GROUPS}
+    if top["cross_validation"] is not None and "data.test_fraction" in composed.typed:
+        raise ConfigError(
+            f"{composed.typed['data.test_fraction']}: cross_validation={top['cross_validation']} tests a fold at a "
+            "time; leave one of them out"
+        )
     notes = (*_not_taken(choices, composed), *_without_effect(choices))
     name = top["name"] or _default_name(composed)
     text = _yaml(composed, choices, {} if top["name"] else {"name": name})

@@ -11,6 +11,7 @@ from paribus.comparison import Summary, summarize
 from paribus.config import Config
 from paribus.errors import ConfigError, Interrupted
 from paribus.experiment import prepare_torch, run
+from paribus.interruption import Interruption
 from paribus.results import RunFolder
 from paribus.trainers import available
 
@@ -23,17 +24,17 @@ def cross_validate(config: Config, resume: Path | None = None) -> tuple[Path, di
     """
     assert config.cross_validation is not None
     folds = [config.of_fold(number) for number in range(1, config.cross_validation + 1)]
-    if resume is None:
-        prepare_torch(config)
-        build_task(folds[0], build_data(folds[0]))  # mistakes are found before there is a folder
+    prepare_torch(config)
+    data = build_data(folds[0])
+    build_task(folds[0], data)  # mistakes are found before there is a folder
     whole = RunFolder.claim(config.name) if resume is None else RunFolder(resume.absolute())
     if whole.read_json("status.json").get("status") == "finished":
         raise ConfigError(f"resume={resume}: all {len(folds)} folds have finished")
     try:
-        with whole.recording():
+        with whole.recording(), Interruption(whole.path).listening():
             whole.start(config, available(config["trainer"].settings["accelerator"]))
             metrics = [_metrics(fold, whole.path / f"fold_{fold.fold}") for fold in folds]
-            summaries = _summaries(metrics)
+            summaries = _summaries(metrics, data.num_rows("test") / data.num_rows("train"))
             _write(whole, metrics, summaries)
     except Interrupted as interrupted:
         interrupted.folder = whole.path
@@ -52,10 +53,9 @@ def _metrics(fold: Config, path: Path) -> dict[str, Any]:
     return run(fold, place=path).metrics
 
 
-def _summaries(metrics: Sequence[Mapping[str, float]]) -> dict[str, Summary]:
-    """Each fold tests one part of the rows and learns from the others, so test to train is 1 to folds - 1."""
+def _summaries(metrics: Sequence[Mapping[str, float]], test_to_train: float) -> dict[str, Summary]:
     tested = [name for name in metrics[0] if name.startswith("test/")]
-    return {name: summarize([each[name] for each in metrics], 1 / (len(metrics) - 1)) for name in tested}
+    return {name: summarize([each[name] for each in metrics], test_to_train) for name in tested}
 
 
 def _write(whole: RunFolder, metrics: Sequence[Mapping[str, float]], summaries: Mapping[str, Summary]) -> None:

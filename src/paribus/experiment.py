@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from paribus import figures
 from paribus.building import build_data, build_task
-from paribus.checkpoints import Checkpoints, load_for
+from paribus.checkpoints import Checkpoints, link, load_for
 from paribus.config import Config
 from paribus.data.module import TensorData
 from paribus.early_stopping import Patience
@@ -100,10 +100,13 @@ def _resumable(path: Path, config: Config, task: Task, data: TensorData) -> RunF
     """The folder of a run that can go on. Raises ConfigError where there is nothing to do or no checkpoint."""
     folder = RunFolder(path.absolute())
     checkpoint = load_for(task, data, folder.checkpoints / "last.ckpt")
-    if checkpoint["callbacks"]["Checkpoints"]["best_epoch"]:
+    (loader,) = checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"]
+    best = checkpoint["callbacks"]["Checkpoints"]["best_epoch"]
+    if best and best == checkpoint["epoch"] + 1 and not loader["position"]:
+        link(folder.checkpoints / "last.ckpt", folder.checkpoints / "best.ckpt")  # a kill may have come before
+    if best:
         load_for(task, data, folder.checkpoints / "best.ckpt")
     folder.rows()  # raises where they cannot be read
-    (loader,) = checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"]
     trainer = config["trainer"].settings
     if loader["position"] and loader["steps_per_execution"] != trainer["steps_per_execution"]:
         raise ConfigError(

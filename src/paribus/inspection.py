@@ -9,6 +9,7 @@ from torch import Tensor
 
 from paribus.building import build_data, build_task
 from paribus.config import Config
+from paribus.data.loader import Step
 from paribus.experiment import prepare_torch
 from paribus.tasks.task import Task
 
@@ -23,10 +24,14 @@ def inspect(config: Config) -> Iterator[str]:
     trainer = config["trainer"].build()
     device, precision = trainer.strategy.root_device, trainer.precision_plugin
     task.to(device)
-    inputs, targets = (precision.convert_input(tensor.to(device)) for tensor in next(data.train_dataloader().batches()))
+    step = [
+        (precision.convert_input(inputs.to(device)), precision.convert_input(targets.to(device)))
+        for inputs, targets in next(iter(data.train_dataloader()))[0]
+    ]
+    inputs, targets = step[0]
     with precision.train_step_context():
         first, chance = _first_losses(task, inputs, targets)
-        seconds, state_bytes = _time_step(task, inputs, targets)
+        seconds, state_bytes = _time_step(task, step)
         outputs = task(inputs)
     epochs, steps = config["trainer"].settings["max_epochs"], data.steps_per_epoch
     parameters = list(task.model.parameters())
@@ -56,17 +61,23 @@ def _first_losses(task: Task, inputs: Tensor, targets: Tensor) -> tuple[float, f
         return float(task.loss(outputs, targets)), float(task.loss(torch.zeros_like(outputs), targets))
 
 
-def _time_step(task: Task, inputs: Tensor, targets: Tensor) -> tuple[float, int]:
+def _time_step(task: Task, step: Step) -> tuple[float, int]:
     """Seconds of one optimizer step, and the bytes of the optimizer's state after it."""
     task.train()
     optimizer = task.make_optimizer(task.model.parameters())
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        losses = [task.loss(task(inputs), targets) / len(step) for inputs, targets in step]
+        total = torch.stack(losses).sum()
+        total.backward()
+        return total
+
     spent = []
     for _ in range(WARM_STEPS + TIMED_STEPS):
         started = time.perf_counter()
-        optimizer.zero_grad()
-        task.loss(task(inputs), targets).backward()
-        optimizer.step()
-        _wait(inputs.device)
+        optimizer.step(closure)  # type: ignore[arg-type]
+        _wait(step[0][0].device)
         spent.append(time.perf_counter() - started)
     seconds = median(spent[WARM_STEPS:])
     states = [value for state in optimizer.state.values() for value in state.values() if isinstance(value, Tensor)]

@@ -84,17 +84,21 @@ class RunFolder:
 
     def start(self, config: Config, device: str) -> None:
         """Write what decides the run and where it runs."""
-        self.config.write_text(config.text, encoding="utf-8")
+        self._write_whole("config.yaml", config.text)
         typed = self.path / "overrides.yaml"
         lines = typed.read_text(encoding="utf-8").replace("[]\n", "") if typed.is_file() else ""
         lines += OmegaConf.to_yaml(OmegaConf.create(list(config.overrides))) if config.overrides else ""
-        typed.write_text(lines or "[]\n", encoding="utf-8")  # a resume adds to what was typed before
+        self._write_whole("overrides.yaml", lines or "[]\n")  # a resume adds to what was typed before
         self.write_json("environment.json", environment(config, device))
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        """Write a file whole: readers never see half of it."""
+        """Write figures by name."""
+        self._write_whole(name, json.dumps(content, indent=2) + "\n")
+
+    def _write_whole(self, name: str, text: str) -> None:
+        """Readers never see half of a file, also after a kill."""
         partial = self.path / f".{name}.partial"
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
         partial.replace(self.path / name)
 
     def read_json(self, name: str) -> dict[str, Any]:

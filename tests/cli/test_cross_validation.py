@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import signal
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -9,7 +11,10 @@ import pytest
 from lightning.pytorch import Trainer
 
 from conftest import Run, run_folder, weights
+from paribus import experiment
 from paribus.comparison import difference, summarize
+from paribus.config import Config
+from paribus.data.module import TensorData
 
 IRIS = ("data=iris", "model=mlp", "trainer=cpu", "logger=none", "trainer.max_epochs=2")
 
@@ -58,6 +63,9 @@ def test_a_stopped_cross_validation_goes_on(paribus: Run, tmp_path: Path, monkey
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     folder = next((tmp_path / "outputs" / "runs" / "stopped").iterdir())
+    for typed in ("optimizer.lr=0.5", "trainer.max_epochs=9"):  # the folds would not be alike
+        code, _, err = paribus("train", f"resume={folder}", typed)
+        assert code == 2 and err.startswith(f"config error: {typed}") and "start a new run" in err
     before = (folder / "fold_1" / "status.json").read_text()
     assert paribus("train", f"resume={folder}")[0] == 0
     assert (folder / "fold_1" / "status.json").read_text() == before  # a finished fold is not run again
@@ -69,6 +77,7 @@ def test_a_stopped_cross_validation_goes_on(paribus: Run, tmp_path: Path, monkey
     ("typed", "said"),
     [
         (("cross_validation=1",), "cross_validation=1 must be a whole number, 2 or more"),
+        (("cross_validation=3", "data.test_fraction=0.4"), "data.test_fraction=0.4: cross_validation=3 tests a fold"),
         (("fold=1",), "give cross_validation=... too"),
         (("cross_validation=3", "fold=4"), "fold=4 must be one of the 3 folds"),
         (("cross_validation=51",), "cross_validation=51: a class has 50 rows only"),
@@ -92,3 +101,31 @@ def test_intervals_follow_their_formulas() -> None:
         summarize([0.5])
     with pytest.raises(ValueError, match="argument 2"):
         difference([1.0, 2.0], [1.0])
+
+
+def test_a_signal_between_folds_leaves_a_run_that_goes_on(
+    paribus: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, calls = experiment.build_data, []
+
+    def strike_in_the_second(config: Config) -> TensorData:
+        calls.append(config)
+        if len(calls) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(config)
+
+    monkeypatch.setattr(experiment, "build_data", strike_in_the_second)
+    code, _, err = paribus("train", *IRIS, "cross_validation=3", "name=struck")
+    monkeypatch.undo()
+    (folder,) = (tmp_path / "outputs" / "runs" / "struck").iterdir()
+    assert code == 143 and f"resume={folder}" in err
+    assert json.loads((folder / "status.json").read_text())["status"] == "interrupted"
+
+
+def test_the_interval_knows_how_few_rows_are_trained_on(paribus: Run) -> None:
+    def width(*typed: str) -> float:
+        folder = run_folder(paribus("train", *IRIS, "cross_validation=3", "data.batch_size=8", *typed)[1])
+        found = json.loads((folder / "cross_validation.json").read_text())["test/loss"]
+        return float((found["high"] - found["low"]) / found["deviation"])
+
+    assert width("data.train_fraction=0.2") > 1.4 * width()

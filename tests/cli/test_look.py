@@ -187,6 +187,14 @@ def test_check_in_other_precisions(paribus: Run, precision: str) -> None:
     assert ("torch.float64" if precision == "64-true" else "torch.float32") in out
 
 
+@pytest.mark.parametrize("optimizer", ["lbfgs", "gd", "muon"])
+def test_check_times_the_step_of_any_optimizer(paribus: Run, optimizer: str) -> None:
+    code, out, err = paribus(
+        "check", "data=iris", "model=mlp", "trainer=cpu", "scheduler=none", f"optimizer={optimizer}"
+    )
+    assert (code, err) == (0, "") and "estimated time" in out
+
+
 def test_workers_that_have_nothing_to_do_are_noted(paribus: Run) -> None:
     assert "data.num_workers=2 has no effect" in paribus("check", "trainer=cpu", "data.num_workers=2")[1]
 

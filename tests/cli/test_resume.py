@@ -201,3 +201,29 @@ def test_two_processes_cannot_be_at_one_run(paribus: Run) -> None:
     assert (code, len(err.splitlines())) == (2, 1) and "still going on" in err
     assert (folder / "status.json").read_text() == before
     assert paribus("train", f"resume={folder}", "trainer.max_epochs=2")[0] == 0
+
+
+def test_a_kill_before_the_best_checkpoint_had_its_name(paribus: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = (*IRIS, "trainer.max_epochs=3")
+    whole = run_folder(paribus("train", *settings)[1])
+
+    def killed(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr("paribus.checkpoints.link", killed)
+    assert paribus("train", *settings, "name=killed")[0] == 1
+    monkeypatch.undo()
+    monkeypatch.chdir(whole.parents[3])
+    (folder,) = Path("outputs/runs/killed").iterdir()
+    assert not (folder / "checkpoints" / "best.ckpt").exists()
+    assert paribus("train", f"resume={folder}")[0] == 0
+    assert equal(weights(whole, "best.ckpt"), weights(folder, "best.ckpt"))
+    assert rows_of(whole) == rows_of(folder)
+
+
+def test_a_reduced_rate_stays_where_the_decay_alone_is_changed(paribus: Run) -> None:
+    plateau = ("scheduler=plateau", "scheduler.patience=0", "scheduler.min_delta=10", "scheduler.factor=0.1")
+    folder = run_folder(paribus("train", *IRIS[:-1], *plateau, "trainer.max_epochs=3")[1])
+    assert paribus("train", f"resume={folder}", "trainer.max_epochs=4", "optimizer.weight_decay=0.01")[0] == 0
+    rates = _rates(folder)
+    assert rates[3] <= rates[2] < rates[0]

@@ -140,8 +140,13 @@ def take(word: str, arguments: list[str]) -> tuple[Path | None, list[str]]:
     return (Path(found[0]).expanduser() if found else None), rest
 
 
-def saved_config(folder: Path, overrides: list[str], extension: Path | None, changeable: tuple[str, ...]) -> "Config":
-    """The config of a run folder with overrides on top. Raises ConfigError for a change of what a run keeps."""
+def saved_config(
+    folder: Path, overrides: list[str], extension: Path | None, changeable: tuple[str, ...] = ()
+) -> "Config":
+    """The config of a run folder with overrides on top. Raises ConfigError for a change of what a run keeps.
+
+    What may be changed is `changeable`, or what a resume may change.
+    """
     from paribus import composition, config
 
     if not folder.is_dir():
@@ -150,6 +155,7 @@ def saved_config(folder: Path, overrides: list[str], extension: Path | None, cha
     if not file.is_file():
         raise ConfigError(f"{folder} is no run folder: it holds no config.yaml")
     wanted = config.check(composition.recompose(file, overrides, extension))
+    changeable = changeable or (config.RESUMABLE_TOGETHER if wanted.is_several else config.RESUMABLE)
     config.check_kept(config.check(composition.recompose(file, [], extension)), wanted, changeable)
     return wanted
 

@@ -12,7 +12,7 @@ def command(arguments: list[str], extension: Path | None) -> int:
     folder, arguments = take("resume", arguments)
     show, overrides = _take_cfg(arguments)
     checked = (
-        saved_config(folder, overrides, extension, config.RESUMABLE)
+        saved_config(folder, overrides, extension)
         if folder
         else config.check(composition.compose(overrides, extension))
     )
@@ -21,8 +21,7 @@ def command(arguments: list[str], extension: Path | None) -> int:
         return 0
     for note in checked.notes:
         print(f"note: {note}")
-    is_whole = checked.cross_validation is not None and checked.fold is None
-    return _cross_validate(checked, folder) if is_whole else _train(checked, folder)
+    return _cross_validate(checked, folder) if checked.is_several else _train(checked, folder)
 
 
 def _take_cfg(arguments: list[str]) -> tuple[bool, list[str]]:

@@ -92,8 +92,10 @@ class Task(LightningModule):
         return [optimizer], [self._schedule.make(optimizer)]
 
     def on_fit_start(self) -> None:
-        """Metrics live where the model does."""
+        """Metrics, and the average of a resumed run, live where the model does."""
         self._move_metrics()
+        if self._average is not None:
+            self._average.move()
 
     def on_test_start(self) -> None:
         """As on_fit_start."""
@@ -230,8 +232,10 @@ class Task(LightningModule):
             layer.momentum = None  # the plain mean over all batches
             layer.train()
         data: TensorData = self.trainer.datamodule  # type: ignore[attr-defined]
-        for inputs, _ in data.train_dataloader().batches():
-            self(inputs)
+        precision = self.trainer.precision_plugin
+        with precision.val_step_context():
+            for inputs, _ in data.train_dataloader().batches():
+                self(precision.convert_input(inputs))
         for layer, momentum in zip(norms, momenta, strict=True):
             layer.momentum = momentum
             layer.eval()
