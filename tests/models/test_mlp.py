@@ -78,3 +78,12 @@ def test_dropout_works_in_training_alone() -> None:
     assert not torch.equal(model(inputs), model(inputs))
     model.eval()
     assert torch.equal(model(inputs), model(inputs))
+
+
+def test_dropout_silences_its_share_and_scales_up_the_rest() -> None:
+    model = _mlp([20_000], dropout=0.3)
+    hidden = model.get_submodule("activation1")(model.get_submodule("dense1")(torch.randn(1, 4)))
+    dropped = model.get_submodule("dropout1")(hidden)
+    silent = dropped == 0
+    assert silent.float().mean().item() == pytest.approx(0.3, abs=0.015)
+    torch.testing.assert_close(dropped[~silent], hidden[~silent] / 0.7)
