@@ -29,7 +29,7 @@ def _picked(values: Values, *names: str) -> dict[str, Any]:
 
 
 def _sgd(parameters: Parameters, values: Values) -> optim.Optimizer:
-    return optim.SGD(parameters, **{name: value for name, value in values.items() if name != "name"})
+    return optim.SGD(parameters, **values)
 
 
 # torch's class as it is when nothing but the settings is given.

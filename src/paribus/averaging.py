@@ -47,7 +47,7 @@ class Average:
     @property
     def needs_new_statistics(self) -> bool:
         """Whether batch normalization's are to be measured anew: a mean over epochs is far from each of them."""
-        return self._rule.each == "epoch" and self._count > 0
+        return self._rule.each == "epoch" and self.has_begun
 
     @property
     def has_begun(self) -> bool:

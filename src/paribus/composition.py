@@ -63,15 +63,16 @@ def recompose(saved: Path, overrides: Sequence[str], extension: Path | None = No
         raise ConfigError(f"{saved} cannot be read: {_one_line(error)}") from None
     if not isinstance(tree, DictConfig) or not tree:
         raise ConfigError(f"{saved} is not the config of a run: it is empty or has no keys")
+    typed = {}
     for text in overrides:
         override = _parse(text)
+        typed[override.key_or_group] = text
         if override.key_or_group in (*GROUPS, "name"):
             raise ConfigError(
                 f"{text}: a saved run keeps its parts and name; start a new run for another {override.key_or_group}"
             )
         _cleaned(override, extension)
         OmegaConf.update(tree, override.key_or_group, override.value(), force_add=True)
-    typed = {text.split("=")[0].lstrip("+"): text for text in overrides}
     return Composed(tree, {}, typed, tuple(overrides), extension)
 
 

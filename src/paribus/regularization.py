@@ -47,8 +47,8 @@ class Regularization:
 
         Neelakantan et al. 2015 (noise, constant here); Pascanu et al. 2013 (norm).
         """
-        gradients = [weight.grad for weight in parameters if weight.grad is not None]
         if self.gradient_noise:
+            gradients = [weight.grad for weight in parameters if weight.grad is not None]
             for place, gradient in enumerate(gradients):
                 gradient.add_(self._noise(gradient, f"gradient_noise/{place}", step), alpha=self.gradient_noise)
         if self.gradient_clip_value is not None:
