@@ -1,8 +1,8 @@
-"""Measures speed and writes docs/benchmarks.md: `python scripts/benchmark.py [epoch] [per_image] [start] [optimizers]`.
+"""Measures speed and writes docs/benchmarks.md: `python scripts/benchmark.py [NAME ...]`.
 
-Names measure only those parts and leave the others of the document as they are. A new benchmark is one function in
-scripts/benchmarks/ that takes Settings and returns rows, and one line in BENCHMARKS: its docstring is the text of its
-section, its first line the heading. A missed target is printed plainly and is no failure.
+Names of BENCHMARKS measure only those parts and leave the others of the document as they are. A new benchmark is one
+function in scripts/benchmarks/ that takes Settings and returns rows, and one line in BENCHMARKS: its docstring is the
+text of its section, its first line the heading. A missed target is printed plainly and is no failure.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import document, epoch, measuring, optimizers, per_image, start
+from benchmarks import document, epoch, image_epoch, image_step, measuring, optimizers, per_image, start
 from benchmarks.measuring import Benchmark, Settings
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -20,6 +20,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "per_image": per_image.benchmark,
     "start": start.benchmark,
     "optimizers": optimizers.benchmark,
+    "image_step": image_step.benchmark,
+    "image_epoch": image_epoch.benchmark,
 }
 
 
@@ -43,7 +45,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--rounds", type=int, default=5, help="times that all is measured, in turns (default 5)")
-    parser.add_argument("--data-root", type=Path, default=_data_root(), help="the folder that holds MNIST/raw")
+    parser.add_argument("--data-root", type=Path, default=_data_root(), help="the folder that holds the data sets")
     parser.add_argument("--output", type=Path, default=PROJECT / "docs" / "benchmarks.md", help="the document")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in BENCHMARKS]

@@ -55,7 +55,8 @@ def test_what_is_read_from_the_source_is_the_real_signature(group: str, option: 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_a_shipped_choice_opens_with_what_it_is(group: str, option: str) -> None:
     file = parts.options(group, None)[option]
-    assert file.read_text(encoding="utf-8").startswith(f"# {parts.first_comment(file)}\n")
+    package = f"# @package {group}.{option}\n" if group in parts.SEVERAL else ""
+    assert file.read_text(encoding="utf-8").startswith(f"{package}# {parts.first_comment(file)}\n")
 
 
 def test_a_part_gets_what_it_consumes_by_name_and_its_own_settings() -> None:

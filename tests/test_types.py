@@ -46,11 +46,27 @@ VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "NonNegativeFloatList": ([[], [0, 0.5], [2.0]], [1.0, None, "1", [-1], [True], [nan], ["1"]]),
     "Interval": (["step", "epoch"], [None, "", "steps", 1]),
     "Accelerator": (["auto", "cpu", "gpu"], [None, "", "cuda", "tpu"]),
-    "Precision": (["32-true", "bf16-mixed", "64-true"], [None, "", 32, "32", "16-mixed"]),
+    "BinCount": ([2, 31], [*NO_WHOLE_NUMBERS, 1, 0]),
+    "OddInt": ([1, 5], [*NO_WHOLE_NUMBERS, 0, 4, -1]),
+    "Degrees": ([0, 15, 180], [*NO_NUMBERS, -1, 181]),
+    "Hue": ([0, 0.5], [*NO_NUMBERS, -0.1, 0.6]),
+    "ShareRange": (
+        [[0.1, 1.0], [0.5, 0.5]],
+        [0.5, None, [], [0.1], [0, 1.0], [0.1, 1.1], [0.5, 0.1], [0.1, 0.2, 0.3]],
+    ),
+    "PositiveRange": ([[0.5, 2.0]], [2.0, None, [], [1.0], [0.0, 1.0], [2.0, 0.5]]),
+    "PaddingMode": (["zeros", "reflect"], [None, "", "edge"]),
+    "Interpolation": (["nearest", "bilinear"], [None, "", "cubic"]),
+    "ImageScaling": (["standard", "min_max", "imagenet", "none"], [None, "", "ImageNet", 1]),
+    "Channels": ([1, 3], [*NO_WHOLE_NUMBERS, 0, 2, 4]),
+    "Resizing": (["crop", "pad", "stretch"], [None, "", "fit", 1]),
+    "BadFiles": (["error", "skip"], [None, "", "ignore", True]),
+    "StemStride": ([1, 2], [*NO_WHOLE_NUMBERS, 0, 4]),
+    "Precision": (["auto", "32-true", "bf16-mixed", "64-true"], [None, "", 32, "32", "16-mixed"]),
     "Reduction": (["fan_in", "fan_out"], [None, "", "fan_avg"]),
     "ConvolutionBlocks": ([[], [BLOCK], [BLOCK, BLOCK]], [None, BLOCK, "x", [5], [[]], [{}]]),
 }
-PATHS = ("FolderPath", "FilePath")
+PATHS = types.PATHS
 CASES = [(name, value) for name, (good, _) in VALUES.items() for value in good]
 FAULTS = [(name, value) for name, (_, bad) in VALUES.items() for value in bad]
 
@@ -103,7 +119,7 @@ def test_paths_are_made_absolute(name: str, tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize("name", PATHS)
 @pytest.mark.parametrize("value", ["", "  ", "http://example.com/x", "s3://bucket", 5, None, True, ["a"]])
 def test_what_is_no_path_is_refused(name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=r"^\|the path of a"):
+    with pytest.raises(ValueError, match=r"^\|(none, imagenet or )?the path of a"):
         types.checked(name, value)
 
 

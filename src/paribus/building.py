@@ -4,7 +4,7 @@ import paribus.torchvision_ops  # noqa: F401, I001 - before anything imports lig
 
 import functools
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -12,11 +12,14 @@ from torch.optim import Optimizer
 
 from paribus import parts
 from paribus.activations import gain
+from paribus.augmentation import Mixing
+from paribus.augmentation.chosen import Mixer, in_order
 from paribus.config import Config
 from paribus.data.loader import Fold, Loading
 from paribus.data.module import TensorData
 from paribus.data.spec import BinarySpec, ClassificationSpec, DataSpec, RegressionSpec
 from paribus.errors import ConfigError
+from paribus.fine_tuning import FineTuning
 from paribus.initializers import initialize
 from paribus.losses import Loss
 from paribus.optimizers import FULL_BATCH
@@ -24,6 +27,7 @@ from paribus.schedulers import Horizon
 from paribus.tasks.classification import Classification
 from paribus.tasks.regression import Regression
 from paribus.tasks.task import Task
+from paribus.trainers import available, suits_tensor_cores
 
 Product = TypeVar("Product")
 
@@ -47,7 +51,22 @@ def build_data(config: Config) -> TensorData:
         settings["sampling"],
         Fold(config.fold, config.cross_validation) if config.fold and config.cross_validation else None,
     )
-    return _built(config, "data", TensorData, loading=loading, root=settings["root"])
+    data = _built(
+        config, "data", TensorData, loading=loading, root=settings["root"], num_workers=settings["num_workers"]
+    )
+    steps = _augmentation(config)
+    changing = [step for step in steps if not isinstance(step, Mixing)]
+    if changing:
+        data.augment(in_order(changing))
+    if not data.spec.is_image and any(step.images_only for step in steps if isinstance(step, Mixing)):
+        raise ConfigError("augmentation.cutmix cuts boxes out of images, and this data has none; use mixup")
+    return data
+
+
+def _augmentation(config: Config) -> list[Any]:
+    """The steps that the config chooses, in order."""
+    built = [choice.build() for choice in config.several["augmentation"]]
+    return [step for step in built if step is not None]
 
 
 def build_task(config: Config, data: TensorData) -> Task:
@@ -56,11 +75,16 @@ def build_task(config: Config, data: TensorData) -> Task:
     loss = _build_loss(config, spec)
     model = _build_model(config, spec, loss)
     horizon = Horizon(data.steps_per_epoch * trainer["max_epochs"], trainer["max_epochs"])
+    fine_tuning: FineTuning | None = config["fine_tuning"].build()
+    mixings = [step for step in _augmentation(config) if isinstance(step, Mixing)]
 
     def make_optimizer(parameters: Iterable[nn.Parameter]) -> Optimizer:
-        return _built(
+        optimizer = _built(
             config, "optimizer", Optimizer, parameters=list(parameters), decay_all=regularization.settings["decay_all"]
         )
+        if fine_tuning is not None:
+            fine_tuning.scale_learning_rates(optimizer, model)
+        return optimizer
 
     make_optimizer(model.parameters())  # settings that do not go together are found now, not in the run
     return TASKS[type(spec)](
@@ -71,6 +95,8 @@ def build_task(config: Config, data: TensorData) -> Task:
         functools.partial(config["scheduler"].build, horizon=horizon),
         regularization.build(seed=config.seed),
         config["averaging"].build(horizon=horizon),
+        fine_tuning,
+        Mixer(config.seed, mixings) if mixings else None,
         steps_per_epoch=data.steps_per_epoch,
         monitor=trainer["monitor"],
         log_every_n_steps=trainer["log_every_n_steps"],
@@ -107,6 +133,10 @@ def _build_model(config: Config, spec: DataSpec, loss: Loss) -> nn.Module:
     _check_outputs(model, config, spec, loss)
     if trainer["precision"] == "64-true":
         model.double()  # now, not when training starts: a checkpoint's weights must not pass through 32 bits
+    if trainer["channels_last"] or (
+        trainer["channels_last"] is None and suits_tensor_cores(available(trainer["accelerator"]), model)
+    ):
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if trainer["compile_model"]:
         model.compile()
     return model

@@ -124,7 +124,7 @@ def _cleaned(override: Override, extension: Path | None) -> str:
         )
     if key in GROUPS:
         return _chosen(key, override.value(), text, extension)
-    if head in GROUPS and tail == "name":
+    if head in GROUPS and tail.rpartition(".")[2] == "name" and tail.count(".") == (head in parts.SEVERAL):
         raise ConfigError(f"{text}: a part is chosen by its group; use {head}={override.get_value_string()}")
     return f"++{key}={override.get_value_string()}"
 
@@ -133,11 +133,22 @@ def _chosen(group: str, option: object, text: str, extension: Path | None) -> st
     known = parts.options(group, extension)
     if option is None and group == "experiment":
         return "~experiment"
+    if group in parts.SEVERAL and isinstance(option, list):
+        return _several_chosen(group, [str(each) for each in option], text, known)
     if isinstance(option, list | dict) or option is None:
         raise ConfigError(f"{text}: {group} takes one name; {nearest(str(option), known)}")
     if str(option) not in known:
         raise ConfigError(f"{group}={option}: there is no such {group}; {nearest(str(option), known)}")
     return f"{group}={option}"
+
+
+def _several_chosen(group: str, chosen: list[str], text: str, known: Mapping[str, Path]) -> str:
+    for place, option in enumerate(chosen):
+        if option not in known:
+            raise ConfigError(f"{text}: {option} is no {group}; {nearest(option, known)}")
+        if option in chosen[:place]:
+            raise ConfigError(f"{text}: {option} is named twice; each can be chosen once")
+    return f"{group}=[{','.join(chosen)}]"
 
 
 def _unknown_option(error: MissingConfigException, extension: Path | None) -> ConfigError:

@@ -1,6 +1,6 @@
 """Checking: a composed config becomes a frozen Config whose every key, type and range is known to be right."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ RESUMABLE = (
     "logger",
     "data.root",
     "data.path",
+    "data.folder",
+    "data.cache",
     "data.num_workers",
     "regularization.l1",
     "regularization.l2",
@@ -56,11 +58,21 @@ RESUMABLE = (
     "trainer.steps_per_execution",
 )
 # Of several runs whose figures are put together, such as folds: nothing that would make them differ.
-RESUMABLE_TOGETHER = ("logger", "data.root", "data.path", "data.num_workers", "trainer.accelerator")
+RESUMABLE_TOGETHER = (
+    "logger",
+    "data.root",
+    "data.path",
+    "data.folder",
+    "data.cache",
+    "data.num_workers",
+    "trainer.accelerator",
+)
 KEPT = ("scheduler.interval",)  # all the same: the time that has passed is counted in it
 EVALUABLE = (
     "data.root",
     "data.path",
+    "data.folder",
+    "data.cache",
     "data.batch_size",
     "data.num_workers",
     "trainer.accelerator",
@@ -89,6 +101,7 @@ class Config:
     cross_validation: int | None
     fold: int | None  # which one of cross_validation, from 1; None: all, one after the other
     choices: Mapping[str, Choice]
+    several: Mapping[str, Sequence[Choice]]  # of the groups in parts.SEVERAL, in order
     text: str  # the whole config as YAML: interpolations unresolved, paths absolute
     overrides: tuple[str, ...]
     extension: Path | None
@@ -101,6 +114,14 @@ class Config:
     def is_several(self) -> bool:
         """Whether it is run once for each fold."""
         return self.cross_validation is not None and self.fold is None
+
+    def without_pretraining(self) -> "Config":
+        """The same without loading pretrained weights: a checkpoint holds all weights."""
+        model = self.choices["model"]
+        if "weights" not in model.settings:
+            return self
+        bare = replace(model, settings={**model.settings, "weights": "none"})
+        return replace(self, choices={**self.choices, "model": bare})
 
     def of_fold(self, number: int) -> "Config":
         """The config of one fold of a cross-validation, from 1."""
@@ -123,7 +144,9 @@ def check(composed: Composed) -> Config:
                 raise ConfigError(f"{key} is not a group or setting; did you mean {' or '.join(owners)}?")
             raise ConfigError(_unknown(key, "a group or setting", (*GROUPS, *TOP), composed, "there are"))
     top = {key: _checked(key, values.get(key, "???"), setting, composed) for key, setting in TOP.items()}
-    choices = {group: _choice(group, values, composed) for group in GROUPS}
+    single = [group for group in GROUPS if group not in parts.SEVERAL]
+    choices = {group: _choice(group, group, values.get(group), composed) for group in single}
+    several = {group: _several(group, values.get(group, {}), composed) for group in parts.SEVERAL}
     if top["cross_validation"] is not None and "data.test_fraction" in composed.typed:
         raise ConfigError(
             f"{composed.typed['data.test_fraction']}: cross_validation={top['cross_validation']} tests a fold at a "
@@ -131,7 +154,7 @@ def check(composed: Composed) -> Config:
         )
     notes = (*_not_taken(choices, composed), *_without_effect(choices))
     name = top["name"] or _default_name(composed)
-    text = _yaml(composed, choices, {} if top["name"] else {"name": name})
+    text = _yaml(composed, choices, several, {} if top["name"] else {"name": name})
     _check_fold(top["cross_validation"], top["fold"])
     return Config(
         name,
@@ -139,6 +162,7 @@ def check(composed: Composed) -> Config:
         top["cross_validation"],
         top["fold"],
         choices,
+        several,
         text,
         composed.overrides,
         composed.extension,
@@ -177,8 +201,29 @@ def _flattened(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield prefix, value if isinstance(value, bool | int | float | str) else str(value)
 
 
-def _choice(group: str, values: Mapping[str, Any], composed: Composed) -> Choice:
-    section = values.get(group)
+def _several(group: str, section: Any, composed: Composed) -> tuple[Choice, ...]:
+    """The choices of a group that may have several, in the order in which they were made."""
+    known = parts.options(group, composed.extension)
+    if isinstance(section, dict) and isinstance(section.get("name"), str):
+        file = next((file for name, file in known.items() if parts.named(file) == section["name"]), group)
+        raise ConfigError(f"{file} must open with the line `# @package {group}.{section['name']}`")
+    if not isinstance(section, dict):
+        raise ConfigError(
+            f"{group} is {section!r}; it must be a list of choices, such as {group}=[{next(iter(known))}]"
+        )
+    for option, inner in section.items():
+        if option not in known:
+            raise ConfigError(
+                _unknown(f"{group}.{option}", f"a choice of {group}", tuple(known), composed, "there are")
+            )
+        if not isinstance(inner, dict) or "name" not in inner:
+            chosen = ",".join([name for name in section if name not in (option, "none")] + [option])
+            raise ConfigError(f"{group}.{option} is not chosen; choose it with {group}=[{chosen}]")
+    return tuple(_choice(group, f"{group}.{option}", inner, composed) for option, inner in section.items())
+
+
+def _choice(group: str, key: str, section: Any, composed: Composed) -> Choice:
+    """The part that the section below `key` names."""
     if not isinstance(section, dict) or "name" not in section:
         option = composed.choices.get(group)
         file = parts.options(group, composed.extension).get(option) if option else None
@@ -189,21 +234,21 @@ def _choice(group: str, values: Mapping[str, Any], composed: Composed) -> Choice
         )
     part = parts.find(group, str(section["name"]), composed.extension)
     if part is None:
-        origin = _origin(f"{group}.name", composed)
+        origin = _origin(f"{key}.name", composed)
         place, own = parts.GROUPS[group], composed.extension
         hint = (
             f"{own} needs a function `def {section['name']}(...)` in {place}.py or {place}/*.py"
             if own
             else "if it is a part of your own, give its folder with --extend"
         )
-        raise ConfigError(f"{group}.name={section['name']}{origin} names no {group} in code; {hint}")
-    settings = {key: value for key, value in section.items() if key != "name"}
-    for key in settings:
-        if key not in part.schema:
-            raise ConfigError(_unknown(f"{group}.{key}", f"a setting of {part.name}", part.schema, composed))
+        raise ConfigError(f"{key}.name={section['name']}{origin} names no {group} in code; {hint}")
+    settings = {name: value for name, value in section.items() if name != "name"}
+    for name in settings:
+        if name not in part.schema:
+            raise ConfigError(_unknown(f"{key}.{name}", f"a setting of {part.name}", part.schema, composed))
     checked = {
-        key: _checked(f"{group}.{key}", settings.get(key, "???"), setting, composed)
-        for key, setting in part.schema.items()
+        name: _checked(f"{key}.{name}", settings.get(name, "???"), setting, composed)
+        for name, setting in part.schema.items()
     }
     return Choice(part, checked)
 
@@ -245,8 +290,11 @@ def _origin(key: str, composed: Composed) -> str:
     if any(key == typed or key.startswith(f"{typed}.") for typed in composed.typed):
         return ""
     group, _, setting = key.partition(".")
+    choices = dict(composed.choices)
+    if group in parts.SEVERAL:  # its choices are named in the key
+        choices[group], _, setting = setting.partition(".")
     for owner, inner in (("experiment", key), (group, setting)):
-        option = composed.choices.get(owner)
+        option = choices.get(owner)
         file = parts.options(owner, composed.extension).get(option) if option else None
         if file and inner and OmegaConf.select(OmegaConf.load(file), inner, default=file) is not file:
             return f" (in {owner}/{file.name})"
@@ -271,8 +319,11 @@ def _not_taken(choices: Mapping[str, Choice], composed: Composed) -> Iterator[st
 
 def _without_effect(choices: Mapping[str, Choice]) -> Iterator[str]:
     workers = choices["data"].settings["num_workers"]
-    if workers:
+    if workers and "num_workers" not in choices["data"].part.consumes:
         yield f"data.num_workers={workers} has no effect: this data is kept in memory, which needs no workers"
+    tuning, weights = choices["fine_tuning"].part.name, choices["model"].settings.get("weights", "none")
+    if tuning != "none" and weights == "none":
+        yield "fine_tuning is on and model.weights=none: what it freezes or slows down are initial weights"
 
 
 def _default_name(composed: Composed) -> str:
@@ -281,10 +332,15 @@ def _default_name(composed: Composed) -> str:
     return model if model.startswith(f"{data}_") else f"{data}_{model}"
 
 
-def _yaml(composed: Composed, choices: Mapping[str, Choice], filled: Mapping[str, str]) -> str:
+def _yaml(
+    composed: Composed,
+    choices: Mapping[str, Choice],
+    several: Mapping[str, Sequence[Choice]],
+    filled: Mapping[str, str],
+) -> str:
     """What is saved: as composed, but for what is filled in and for paths, which are made absolute."""
     tree = composed.tree.copy()
-    tree.update(filled)
+    tree.update({**{group: {} for group, chosen in several.items() if not chosen}, **filled})
     for group, choice in choices.items():
         for key, setting in choice.part.schema.items():
             if setting.type_name in types.PATHS:

@@ -1,6 +1,5 @@
 """Cross-validation: one run a fold, each tested on rows that no other fold tests, and what they say together."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -59,9 +58,6 @@ def _summaries(metrics: Sequence[Mapping[str, float]], test_to_train: float) -> 
 
 
 def _write(whole: RunFolder, metrics: Sequence[Mapping[str, float]], summaries: Mapping[str, Summary]) -> None:
-    with (whole.path / "results.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["fold", *metrics[0]])
-        writer.writeheader()
-        writer.writerows({"fold": number, **each} for number, each in enumerate(metrics, start=1))
+    whole.write_table("results", [{"fold": number, **each} for number, each in enumerate(metrics, start=1)])
     whole.write_json("cross_validation.json", {name: asdict(each) for name, each in summaries.items()})
     whole.write_json("metrics.json", {name: each.mean for name, each in summaries.items()})

@@ -2,6 +2,7 @@
 
 import paribus.torchvision_ops  # noqa: F401, I001 - before anything imports lightning
 
+import functools
 import logging
 import os
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from matplotlib.figure import Figure
 
 from paribus import figures
 from paribus.building import build_data, build_task
@@ -20,6 +22,7 @@ from paribus.data.module import TensorData
 from paribus.early_stopping import Patience
 from paribus.errors import ConfigError
 from paribus.interruption import Interruption
+from paribus.preview import augmented_samples
 from paribus.progress import ProgressReport
 from paribus.recording import EpochRows
 from paribus.results import RunFolder, quiet_libraries
@@ -46,14 +49,15 @@ def run(config: Config, resume: Path | None = None, place: Path | None = None) -
     """
     prepare_torch(config)
     data = build_data(config)
-    task = build_task(config, data)
-    trainer: Trainer = config["trainer"].build()
+    task = build_task(config.without_pretraining() if resume else config, data)
+    trainer: Trainer = config["trainer"].build(model=task.model)
     folder = _resumable(resume, config, task, data) if resume else RunFolder.claim(config.name, place)
     checkpoint = folder.checkpoints / "last.ckpt" if resume else None
     interruption = Interruption(folder.checkpoints / "last.ckpt")
     with folder.recording(), interruption.listening():
         folder.start(config, str(trainer.strategy.root_device))
         checkpoints = _equip(trainer, config, task, folder, interruption)
+        _show_data(data, task, trainer, folder, config.seed)
         torch.manual_seed(derive(config.seed, "training"))
         trainer.fit(task, data, ckpt_path=checkpoint)
         epochs, train_seconds = trainer.current_epoch, round(checkpoints.train_seconds, 3)
@@ -67,7 +71,7 @@ def run(config: Config, resume: Path | None = None, place: Path | None = None) -
         }
         folder.write_json("metrics.json", metrics)
         log.info("finished: %s", ", ".join(f"{name} {value}" for name, value in metrics.items()))
-        _draw(trainer, task, folder, checkpoints.best_epoch)
+        _draw_test(trainer, task, data, folder, checkpoints.best_epoch)
         _log_hyperparameters(trainer, config, metrics)
     return Result(folder.path, metrics)
 
@@ -77,10 +81,10 @@ def evaluate(config: Config, run_folder: Path) -> tuple[dict[str, float], dict[s
     folder = RunFolder(run_folder.absolute())
     prepare_torch(config)
     data = build_data(config)
-    task = build_task(config, data)
+    task = build_task(config.without_pretraining(), data)
     checkpoint = load_for(task, data, folder.checkpoints / "best.ckpt")
     task.load_state_dict(checkpoint["state_dict"])
-    trainer: Trainer = config["trainer"].build()
+    trainer: Trainer = config["trainer"].build(model=task.model)
     trainer.test(task, data, verbose=False)
     return _floats(trainer), folder.read_json("metrics.json")
 
@@ -148,9 +152,26 @@ def _floats(trainer: Trainer) -> dict[str, float]:
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
-def _draw(trainer: Trainer, task: Task, folder: RunFolder, best_epoch: int) -> None:
-    run = f"{folder.path.parent.name}/{folder.path.name}"
-    drawn = {"learning_curves": figures.learning_curves(folder.rows(), best_epoch, run=run), **task.figures(run)}
+def _show_data(data: TensorData, task: Task, trainer: Trainer, folder: RunFolder, seed: int) -> None:
+    """What there is to say of the data, and augmented samples of it, before training."""
+    for remark in data.remarks:
+        log.info("data: %s", remark)
+        print(f"data: {remark}")
+    samples = augmented_samples(data, task.mixer, seed, folder.title)
+    if samples is not None:
+        _save({"augmented": samples}, trainer, folder)
+
+
+def _draw_test(trainer: Trainer, task: Task, data: TensorData, folder: RunFolder, best_epoch: int) -> None:
+    images = functools.partial(data.images, "test") if data.spec.is_image else None
+    curves = figures.learning_curves(folder.rows(), best_epoch, run=folder.title)
+    _save({"learning_curves": curves, **task.figures(folder.title, images)}, trainer, folder)
+    for name, rows in task.tables().items():
+        folder.write_table(name, rows)
+
+
+def _save(drawn: dict[str, Figure], trainer: Trainer, folder: RunFolder) -> None:
+    """In the run folder and in TensorBoard."""
     for name, figure in drawn.items():
         figures.save(figure, folder.figures / f"{name}.png")
         for logger in trainer.loggers:

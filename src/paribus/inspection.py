@@ -14,6 +14,7 @@ from paribus.experiment import prepare_torch
 from paribus.tasks.task import Task
 
 WARM_STEPS, TIMED_STEPS = 3, 10
+PATIENCE = 5.0  # seconds after which no further step is timed
 
 
 def inspect(config: Config) -> Iterator[str]:
@@ -21,7 +22,7 @@ def inspect(config: Config) -> Iterator[str]:
     prepare_torch(config)
     data = build_data(config)
     task = build_task(config, data)
-    trainer = config["trainer"].build()
+    trainer = config["trainer"].build(model=task.model)
     device, precision = trainer.strategy.root_device, trainer.precision_plugin
     task.to(device)
     step = [
@@ -38,7 +39,7 @@ def inspect(config: Config) -> Iterator[str]:
     yield f"{config.name}: data {config['data'].part.name}, model {config['model'].part.name}"
     yield from (f"note           {note}" for note in config.notes)
     yield "rows           " + ", ".join(f"{name} {data.num_rows(name)}" for name in ("train", "val", "test"))
-    yield from (f"columns        {remark}" for remark in data.remarks)
+    yield from (f"data           {remark}" for remark in data.remarks)
     yield f"batch          inputs {tuple(inputs.shape)} {inputs.dtype}, targets {tuple(targets.shape)} {targets.dtype}"
     yield f"outputs        {tuple(outputs.shape)}"
     yield f"parameters     {sum(each.numel() for each in parameters):,} ({_size(_bytes(parameters))})"
@@ -64,6 +65,7 @@ def _first_losses(task: Task, inputs: Tensor, targets: Tensor) -> tuple[float, f
 def _time_step(task: Task, step: Step) -> tuple[float, int]:
     """Seconds of one optimizer step, and the bytes of the optimizer's state after it."""
     task.train()
+    task.freeze_for(0)
     optimizer = task.make_optimizer(task.model.parameters())
 
     def closure() -> Tensor:
@@ -73,13 +75,13 @@ def _time_step(task: Task, step: Step) -> tuple[float, int]:
         total.backward()
         return total
 
-    spent = []
-    for _ in range(WARM_STEPS + TIMED_STEPS):
+    spent: list[float] = []
+    while len(spent) < WARM_STEPS + TIMED_STEPS and (len(spent) < 2 or sum(spent) < PATIENCE):
         started = time.perf_counter()
         optimizer.step(closure)  # type: ignore[arg-type]
         _wait(step[0][0].device)
         spent.append(time.perf_counter() - started)
-    seconds = median(spent[WARM_STEPS:])
+    seconds = median(spent[min(WARM_STEPS, len(spent) - 1) :])
     states = [value for state in optimizer.state.values() for value in state.values() if isinstance(value, Tensor)]
     return seconds, _bytes(states)
 

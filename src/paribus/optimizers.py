@@ -208,7 +208,7 @@ class Joint(Optimizer):
     """Several optimizers as one: their groups in a row, and one state."""
 
     def __init__(self, parts: list[Optimizer]) -> None:
-        self._parts = parts
+        self.parts = parts
         super().__init__([group for part in parts for group in part.param_groups], {})
 
     @torch.no_grad()
@@ -219,7 +219,7 @@ class Joint(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         first = 0
-        for part in self._parts:
+        for part in self.parts:
             last = first + len(part.param_groups)
             part.param_groups, part.state = self.param_groups[first:last], self.state
             part.step()

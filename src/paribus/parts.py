@@ -26,7 +26,9 @@ EXTENSION = "paribus_extension_"  # opens the names of modules that users' own f
 # Where each group's functions stand: a file, or a folder with one file a part or kind of part.
 GROUPS = {
     "data": "data",
+    "augmentation": "augmentation",
     "model": "models",
+    "fine_tuning": "fine_tuning",
     "activation": "activations",
     "loss": "losses",
     "optimizer": "optimizers",
@@ -38,6 +40,9 @@ GROUPS = {
     "trainer": "trainers",
     "logger": "loggers",
 }
+
+# Groups of which several choices are made, in order, each in a section of its own: augmentation=[crop,flip].
+SEVERAL = ("augmentation",)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import csv
 import fcntl
+import io
 import json
 import logging
 import os
@@ -61,6 +62,11 @@ class RunFolder:
         self.checkpoints, self.figures = path / "checkpoints", path / "figures"
         self.config, self.metrics_csv = path / "config.yaml", path / "metrics.csv"
 
+    @property
+    def title(self) -> str:
+        """What names the run in its figures."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
     @classmethod
     def claim(cls, name: str, place: Path | None = None) -> "RunFolder":
         """Make a new folder that no other run has, also of those started in the same second; or make `place`."""
@@ -90,6 +96,14 @@ class RunFolder:
         lines += OmegaConf.to_yaml(OmegaConf.create(list(config.overrides))) if config.overrides else ""
         self._write_whole("overrides.yaml", lines or "[]\n")  # a resume adds to what was typed before
         self.write_json("environment.json", environment(config, device))
+
+    def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write <name>.csv: rows of values by column."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        self._write_whole(f"{name}.csv", text.getvalue())
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write figures by name."""

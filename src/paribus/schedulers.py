@@ -101,8 +101,9 @@ class Plateau(ReduceLROnPlateau):
         """Go on from there; a learning rate that the config has changed since begins anew."""
         self.best, self.num_bad_epochs = state_dict["best"], state_dict["num_bad_epochs"]
         self.last_epoch = state_dict["last_epoch"]
-        is_changed = state_dict["base_lrs"][0] != self._base_lrs[0]  # all groups share one rate
-        self._set(self._base_lrs if is_changed else state_dict["lrs"][:1] * len(self._base_lrs))
+        fallen = dict(zip(state_dict["base_lrs"], state_dict["lrs"], strict=True))  # groups may be others by now
+        is_changed = any(lr not in fallen for lr in self._base_lrs)
+        self._set(self._base_lrs if is_changed else [fallen[lr] for lr in self._base_lrs])
 
 
 def _warm(time: int, warmup: int) -> float:

@@ -2,9 +2,12 @@
 
 import os
 import shutil
+from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
+from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 from paribus.checkpoints import AtomicCheckpointIO
 from paribus.errors import ConfigError
@@ -12,6 +15,7 @@ from paribus.types import Accelerator, Flag, MetricName, PositiveInt, Precision
 
 
 def lightning(
+    model: nn.Module,
     *,
     max_epochs: PositiveInt,
     accelerator: Accelerator,
@@ -20,12 +24,13 @@ def lightning(
     log_every_n_steps: PositiveInt,
     steps_per_execution: PositiveInt,
     accumulate_grad_batches: PositiveInt,
+    channels_last: Flag | None,
     compile_model: Flag,
 ) -> Trainer:
-    """Lightning's Trainer on one device, with our own checkpoints and progress.
+    """Lightning's Trainer on one device, with our own checkpoints and progress, for the model that it will train.
 
-    The task takes monitor, log_every_n_steps and compile_model, the data how batches are grouped. Raises ConfigError
-    for a GPU that is not there, and where torch.compile lacks a compiler.
+    The task takes monitor, log_every_n_steps, channels_last and compile_model, the data how batches are grouped.
+    Raises ConfigError for a GPU that is not there, and where torch.compile lacks a compiler.
     """
     device = available(accelerator)
     if compile_model and device == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
@@ -33,7 +38,7 @@ def lightning(
     return Trainer(
         accelerator=device,
         devices=1,
-        precision=precision,
+        precision=_chosen(precision, device, model),
         max_epochs=max_epochs,
         logger=False,
         enable_checkpointing=False,
@@ -44,6 +49,18 @@ def lightning(
         log_every_n_steps=1,  # the task itself keeps to the setting
         plugins=[AtomicCheckpointIO()],
     )
+
+
+def _chosen(precision: Precision, device: str, model: nn.Module) -> Any:
+    if precision != "auto":
+        return precision
+    return "bf16-mixed" if suits_tensor_cores(device, model) else "32-true"
+
+
+def suits_tensor_cores(device: str, model: nn.Module) -> bool:
+    """Whether bfloat16 and channels-last memory pay: convolutions on a GPU that has the units for them."""
+    has_units = device == "gpu" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return has_units and any(isinstance(layer, _ConvNd) for layer in model.modules())
 
 
 def available(accelerator: str) -> str:

@@ -28,6 +28,14 @@ def _as_text(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(_as_text), Field(description="text")]
+
+
+def _odd(number: int) -> int:
+    if number % 2 == 0:
+        raise ValueError("an even number")
+    return number
+
+
 Number = Annotated[float, Field(description="a number")]
 PositiveFloat = Annotated[float, Field(gt=0, description="a number above 0")]
 NonNegativeFloat = Annotated[float, Field(ge=0, description="a number, 0 or more")]
@@ -37,6 +45,10 @@ Fraction = Annotated[float, Field(gt=0, lt=1, description="a number between 0 an
 Share = Annotated[float, Field(gt=0, le=1, description="a number above 0, up to 1")]
 PositiveInt = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
 FoldCount = Annotated[int, Field(ge=2, description="a whole number, 2 or more")]
+BinCount = Annotated[int, Field(ge=2, description="a whole number, 2 or more")]
+OddInt = Annotated[int, Field(ge=1), AfterValidator(_odd), Field(description="an odd whole number, 1 or more")]
+Degrees = Annotated[float, Field(ge=0, le=180, description="a number from 0 to 180")]
+Hue = Annotated[float, Field(ge=0, le=0.5, description="a number from 0 to 0.5")]
 NonNegativeInt = Annotated[int, Field(ge=0, description="a whole number, 0 or more")]
 PositiveIntList = Annotated[
     list[Annotated[int, Field(ge=1)]],
@@ -45,6 +57,24 @@ PositiveIntList = Annotated[
 NonNegativeFloatList = Annotated[
     list[Annotated[float, Field(ge=0)]],
     Field(description="a list of numbers, 0 or more each, such as [1,2.5]"),
+]
+
+
+def _ascending(bounds: list[float]) -> list[float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("the first is above the second")
+    return bounds
+
+
+ShareRange = Annotated[
+    list[Annotated[float, Field(gt=0, le=1)]],
+    Field(min_length=2, max_length=2, description="two numbers above 0, up to 1, the smaller first, such as [0.1,0.5]"),
+    AfterValidator(_ascending),
+]
+PositiveRange = Annotated[
+    list[Annotated[float, Field(gt=0)]],
+    Field(min_length=2, max_length=2, description="two numbers above 0, the smaller first, such as [0.5,2]"),
+    AfterValidator(_ascending),
 ]
 TextList = Annotated[list[Text], Field(description="a list of texts, such as [age,city]")]
 
@@ -80,9 +110,32 @@ def _absolute(path: str) -> str:
 # Made absolute in the saved config, so that a run can be evaluated from any folder.
 FolderPath = Annotated[str, AfterValidator(_absolute), Field(description="the path of a folder")]
 FilePath = Annotated[str, AfterValidator(_absolute), Field(description="the path of a file")]
-PATHS = ("FolderPath", "FilePath")
+SourcePath = Annotated[str, AfterValidator(_absolute), Field(description="the path of a folder or an archive")]
+
+
+def _weights(source: str) -> str:
+    return source if source in ("none", "imagenet") else _absolute(source)
+
+
+Weights = Annotated[str, AfterValidator(_weights), Field(description="none, imagenet or the path of a file")]
+PATHS = ("FolderPath", "FilePath", "SourcePath", "Weights")
 
 Scaling = Annotated[Literal["standard", "min_max", "none"], Field(description="standard, min_max or none")]
+ImageScaling = Annotated[
+    Literal["standard", "min_max", "imagenet", "none"], Field(description="standard, min_max, imagenet or none")
+]
+
+
+def _whole(value: Any) -> Any:
+    if type(value) is not int:  # True equals 1, which is enough for a Literal
+        raise ValueError("not a whole number")
+    return value
+
+
+Channels = Annotated[Literal[1, 3], BeforeValidator(_whole), Field(description="1 (grey) or 3 (colour)")]
+Resizing = Annotated[Literal["crop", "pad", "stretch"], Field(description="crop, pad or stretch")]
+BadFiles = Annotated[Literal["error", "skip"], Field(description="error or skip")]
+StemStride = Annotated[Literal[1, 2], BeforeValidator(_whole), Field(description="1 or 2")]
 Sampling = Annotated[Literal["shuffled", "balanced"], Field(description="shuffled or balanced")]
 TaskKind = Annotated[Literal["classification", "regression"], Field(description="classification or regression")]
 MissingValues = Annotated[Literal["error", "drop", "fill"], Field(description="error, drop or fill")]
@@ -91,8 +144,12 @@ Normalization = Annotated[
 ]
 Interval = Annotated[Literal["step", "epoch"], Field(description="step or epoch")]
 Accelerator = Annotated[Literal["auto", "cpu", "gpu"], Field(description="auto, cpu or gpu")]
-Precision = Annotated[Literal["32-true", "bf16-mixed", "64-true"], Field(description="32-true, bf16-mixed or 64-true")]
+Precision = Annotated[
+    Literal["auto", "32-true", "bf16-mixed", "64-true"], Field(description="auto, 32-true, bf16-mixed or 64-true")
+]
 Direction = Annotated[Literal["auto", "min", "max"], Field(description="auto, min or max")]
+PaddingMode = Annotated[Literal["zeros", "reflect"], Field(description="zeros or reflect")]
+Interpolation = Annotated[Literal["nearest", "bilinear"], Field(description="nearest or bilinear")]
 Reduction = Annotated[Literal["fan_in", "fan_out"], Field(description="fan_in or fan_out")]
 RecurrentWeights = Annotated[Literal["orthogonal", "same"], Field(description="orthogonal or same")]
 

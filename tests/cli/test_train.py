@@ -41,7 +41,9 @@ def test_run_folder_holds_what_the_contract_says(paribus: Run) -> None:
     assert metrics["val/loss"] == pytest.approx(float(rows[metrics["best_epoch"] - 1]["val/loss"]))
     assert {"test/accuracy", "test/precision", "test/recall", "test/f1", "test/auroc", "test/loss"} <= metrics.keys()
     assert f"{metrics['test/accuracy']:.4f}" in out
-    assert {file.stem for file in (folder / "figures").iterdir()} == {"learning_curves", "confusion_matrix", "roc"}
+    drawn = "learning_curves confusion_matrix roc reliability per_class worst_mistakes filters"
+    assert {file.stem for file in (folder / "figures").iterdir()} == set(drawn.split())
+    assert len((folder / "classes.csv").read_text().splitlines()) == 11
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in (folder / "figures").iterdir())
     log = (folder / "train.log").read_text()
     assert "epoch 1 of 2: train/accuracy" in log and "finished: " in log and "test/accuracy" in log

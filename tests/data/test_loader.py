@@ -130,3 +130,23 @@ def test_balanced_sampling_draws_each_class_as_often() -> None:
     assert not torch.equal(first, torch.cat([inputs for inputs, _ in loader.batches()]))
     loader.sampler.set_epoch(0)
     assert torch.equal(first, torch.cat([inputs for inputs, _ in loader.batches()]))
+
+
+def test_rows_of_larger_inputs_are_prepared_batch_by_batch() -> None:
+    """Each batch is prepared with its epoch and its number in it, also after a resume within the epoch."""
+    inputs, rows = torch.arange(20)[:, None], torch.arange(1, 20, 2)
+    seen: list[tuple[int, int, int]] = []
+
+    def prepare(batch: torch.Tensor, epoch: int, number: int) -> torch.Tensor:
+        seen.append((epoch, number, len(batch)))
+        return batch.float() / 2
+
+    loader = BatchLoader(inputs, 10 * rows, Loading(0, 4, 1), shuffle=True, rows=rows, prepare=prepare)
+    loader.sampler.set_epoch(3)
+    batches = _batches(loader)
+    assert all(torch.equal(20 * inputs[:, 0], targets) for inputs, targets in batches)
+    assert sorted(torch.cat([targets for _, targets in batches]).tolist()) == (10 * rows).tolist()
+    assert seen == [(3, 0, 4), (3, 1, 4), (3, 2, 2)]
+    loader.load_state_dict({"position": 2})
+    resumed = _batches(loader)
+    assert seen[3:] == [(3, 2, 2)] and torch.equal(resumed[0][0], batches[2][0])

@@ -153,3 +153,95 @@ def test_a_target_that_never_changes_is_an_error() -> None:
             scaling_kind="none",
             scale_target=True,
         )
+
+
+def _images(batch_size: int = 4, key: str | None = None, seed: int = 0, **changed: Split) -> TensorData:
+    """30 images as bytes, of which 12, 5 and 6 rows are the splits."""
+    pixels = torch.randint(256, (30, 1, 2, 2), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    order = torch.randperm(30, generator=torch.Generator().manual_seed(2))
+    chosen = {
+        name: Split(pixels, torch.arange(len(rows)) % 3, rows, key)
+        for name, rows in {"train": order[:12], "val": order[12:17], "test": order[17:23]}.items()
+    }
+    return TensorData(chosen | changed, IMAGES, Loading(seed, batch_size, 1), scaling_kind="standard")
+
+
+def test_images_scaled_batch_by_batch_are_those_scaled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = list(_images().train_dataloader().batches()), list(_images().test_dataloader().batches())
+    monkeypatch.setattr("paribus.data.module.LARGEST_FLOATS", 1)
+    data = _images()
+    by_batch = list(data.train_dataloader().batches()), list(data.test_dataloader().batches())
+    assert data.train_dataloader().inputs is data.raw("test").inputs  # which all splits share
+    for one, other in zip(at_once, by_batch, strict=True):
+        assert len(one) == len(other)
+        for (inputs, targets), (same, same_targets) in zip(one, other, strict=True):
+            assert torch.equal(inputs, same) and torch.equal(targets, same_targets)
+
+
+def test_training_images_alone_are_augmented_before_scaling() -> None:
+    data = _images()
+    plain = list(data.train_dataloader().batches())
+    tested = list(data.test_dataloader().batches())
+    data = _images()
+    data.augment(lambda images, draws: 1 - images)
+    for (inputs, _), (turned, _) in zip(plain, data.train_dataloader().batches(), strict=True):
+        scaler = data._scaler
+        expected = 255 - (inputs * scaler.scale[0] + scaler.shift[0])
+        torch.testing.assert_close(turned * scaler.scale[0] + scaler.shift[0], expected, atol=1e-3, rtol=1e-5)
+    for (inputs, _), (same, _) in zip(tested, data.test_dataloader().batches(), strict=True):
+        assert torch.equal(inputs, same)
+
+
+def test_augmentation_draws_anew_each_batch_and_epoch_and_by_the_seed() -> None:
+    def draws(seed: int, epoch: int) -> list[float]:
+        data = _images(seed=seed)
+        found: list[float] = []
+
+        def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+            found.append(float(torch.rand((), generator=generator)))
+            return images
+
+        data.augment(augment)
+        loader = data.train_dataloader()
+        loader.sampler.set_epoch(epoch)
+        list(loader.batches())
+        return found
+
+    assert draws(0, 1) == draws(0, 1)
+    assert len({*draws(0, 0), *draws(0, 1), *draws(1, 0)}) == 9
+
+
+def test_rows_of_a_table_are_not_augmented() -> None:
+    with pytest.raises(ConfigError, match="augmentation is for images"):
+        _data().augment(lambda images, draws: images)
+
+
+def test_images_by_position_are_of_zero_to_one() -> None:
+    data = _images()
+    split = data.raw("test")
+    assert split.rows is not None
+    expected = split.inputs[split.rows[[4, 1]]].float() / 255
+    assert torch.equal(data.images("test", torch.tensor([4, 1])), expected)
+
+
+def test_the_fingerprint_takes_a_key_for_the_content() -> None:
+    assert _images(key="a").fingerprint == _images(key="a").fingerprint
+    one, other = _images(key="a").fingerprint, _images(key="b").fingerprint
+    assert one["spec"] == other["spec"] and all(one[name] != other[name] for name in ("train", "val", "test"))
+    split = _images(key="a").raw("val")
+    moved = Split(split.inputs, split.targets, split.rows.flip(0) if split.rows is not None else None, "a")
+    assert _images(key="a", val=moved).fingerprint["val"] != one["val"]
+
+
+def test_regression_takes_rows_of_images_without_copying_them() -> None:
+    pixels = torch.randint(256, (20, 1, 2, 2), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    rows = {"train": torch.arange(10), "val": torch.arange(10, 15), "test": torch.arange(15, 20)}
+    targets = torch.arange(20, dtype=torch.float64)
+    data = regression_data(
+        pixels, targets, rows, "y", Loading(0, 4, 1), scaling_kind="min_max", scale_target=True, key="k"
+    )
+    assert data.raw("val").inputs is pixels
+    (inputs, found), *_ = data.val_dataloader().batches()
+    torch.testing.assert_close(inputs, pixels[10:15] / 255)
+    assert isinstance(data.spec, RegressionSpec)
+    torch.testing.assert_close(found * data.spec.target_scale + data.spec.target_mean, targets[10:15].float())

@@ -7,6 +7,8 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from paribus.data import scaling
 from paribus.data.scaling import Scaler
+from paribus.errors import ConfigError
+from paribus.torchvision_ops import torchvision
 
 RNG = np.random.default_rng(0)
 ROWS = (RNG.standard_normal((50, 4)) * [1, 10, 0.01, 300] + [0, -5, 2, 1000]).astype(np.float32)
@@ -65,3 +67,28 @@ def test_the_state_is_plain_data_that_gives_the_same_scaler(kind: str) -> None:
     state = json.loads(json.dumps(scaler.state_dict()))
     assert state == scaler.state_dict()
     assert torch.equal(Scaler(**state)(torch.tensor(OTHER)), scaler(torch.tensor(OTHER)))
+
+
+def test_bytes_are_counted_as_numbers_are_measured_and_only_the_rows_asked_for() -> None:
+    rows = torch.arange(0, 30, 2)
+    counted = scaling.fit("standard", IMAGES, 255, rows)
+    measured = scaling.fit("standard", IMAGES[rows].double(), 255)
+    np.testing.assert_allclose(counted.shift, measured.shift, rtol=1e-6)
+    np.testing.assert_allclose(counted.scale, measured.scale, rtol=1e-6)
+    low_high = scaling.fit("min_max", IMAGES, None, rows)
+    assert low_high.shift == IMAGES[rows].amin((0, 2, 3)).tolist()
+
+
+def test_imagenet_is_the_scaling_of_torchvisions_published_weights() -> None:
+    preset = torchvision.transforms._presets.ImageClassification(crop_size=4, resize_size=4)
+    expected = (IMAGES.double() / 255 - torch.tensor(preset.mean).view(3, 1, 1)) / torch.tensor(preset.std).view(
+        3, 1, 1
+    )
+    torch.testing.assert_close(scaling.fit("imagenet", IMAGES, 255)(IMAGES).double(), expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ConfigError, match="imagenet is for images of three channels"):
+        scaling.fit("imagenet", IMAGES[:, :1], 255)
+
+
+def test_a_scaler_for_values_that_were_divided_by_their_range() -> None:
+    scaler = scaling.fit("standard", IMAGES, 255)
+    torch.testing.assert_close(scaler.for_range(255)(IMAGES / 255), scaler(IMAGES))

@@ -3,9 +3,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from paribus import activations
+from paribus import activations, parts
 from paribus.data.spec import DataSpec
 from paribus.errors import ConfigError
 from paribus.models.cnn import cnn
@@ -35,7 +36,8 @@ def _cnn(
 ) -> nn.Module:
     torch.manual_seed(0)
     spec = DataSpec(shape)
-    return cnn(spec, 3, activation, normalization, dropout, spatial_dropout, blocks=blocks, hidden_sizes=[5])
+    settings = {"blocks": blocks, "hidden_sizes": [5], "weights": "none"}
+    return cnn(spec, 3, activation, normalization, dropout, spatial_dropout, **settings)
 
 
 def _feature_map(model: nn.Module, inputs: Tensor, name: str = "block1") -> Tensor:
@@ -179,3 +181,23 @@ def test_groups_divide_the_channels(size: int, expected: int) -> None:
 def test_instance_normalization_needs_more_than_a_pixel() -> None:
     with pytest.raises(ConfigError, match=r"model.blocks\[0\] leaves one pixel"):
         _cnn([_block(kernel=6)], normalization="instance")
+
+
+def _layout(image: Tensor, num_outputs: int) -> tuple[nn.Module, list[tuple[int, ...]]]:
+    """LeNet-5 as configs/model/lenet5.yaml has it, and the shapes of its layers' outputs for an image."""
+    part = parts.by_option("model", None)["lenet5"]
+    settings = OmegaConf.to_container(OmegaConf.load(parts.options("model", None)["lenet5"]))
+    assert isinstance(settings, dict) and part.name == "cnn"
+    blocks = [ConvolutionBlock.model_validate(block) for block in settings["blocks"]]
+    rest = {"hidden_sizes": settings["hidden_sizes"], "weights": settings["weights"]}
+    model = cnn(DataSpec(tuple(image.shape)), num_outputs, nn.Tanh, "none", 0.0, 0.0, blocks=blocks, **rest)
+    names = ("block1.convolution", "block1", "block2.convolution", "block2", "dense1", "dense2", "output")
+    return model, [tuple(_feature_map(model, image[None], name).shape[1:]) for name in names]
+
+
+def test_lenet5_has_the_maps_of_its_paper() -> None:
+    """LeCun et al. 1998, fig. 2: C1, S2, C3, S4, C5, F6, output; each map of C3 sees all 6 of S2 here."""
+    model, shapes = _layout(torch.randn(1, 28, 28), 10)
+    assert shapes == [(6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5), (120,), (84,), (10,)]
+    expected = 6 * 26 + 16 * (6 * 25 + 1) + 120 * (16 * 25 + 1) + 84 * 121 + 10 * 85
+    assert sum(parameter.numel() for parameter in model.parameters()) == expected == 61_706

@@ -23,6 +23,8 @@ def _task(monitor: str = "val/loss") -> Regression:
         lambda monitor_mode: None,
         NO_REGULARIZATION,
         None,
+        None,
+        None,
         steps_per_epoch=1,
         monitor=monitor,
         log_every_n_steps=1,

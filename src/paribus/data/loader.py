@@ -1,6 +1,6 @@
 """The batch loader for data that fits in memory: slices of resident tensors, no Python for each sample."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from typing import Any
@@ -11,6 +11,7 @@ from torch import Tensor
 from paribus.seeding import derive
 
 Batch = tuple[Tensor, Tensor]  # inputs (B, ...), targets (B,)
+Prepare = Callable[[Tensor, int, int], Tensor]  # a batch's inputs, the epoch, the batch's number in it -> inputs
 Step = list[Batch]  # the batches whose gradients make one optimizer step: one, or more where they are accumulated
 
 
@@ -71,15 +72,26 @@ class BatchLoader:
 
     A last batch of a single row joins the one before it: batch normalization cannot use one row, and the batches
     are the same with or without it. The position within an epoch is kept by state_dict, in groups.
+
+    With `rows` (N,), the samples are those rows of inputs. `prepare` makes a model's inputs of those that lie there.
     """
 
-    def __init__(self, inputs: Tensor, targets: Tensor, loading: Loading, *, shuffle: bool) -> None:
-        self.inputs, self.targets = inputs, targets
+    def __init__(
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        loading: Loading,
+        *,
+        shuffle: bool,
+        rows: Tensor | None = None,
+        prepare: Prepare | None = None,
+    ) -> None:
+        self.inputs, self.targets, self._rows, self._prepare = inputs, targets, rows, prepare
         labels = targets if shuffle and loading.sampling == "balanced" else None
         # Lightning looks for set_epoch in these two, as in a DataLoader.
-        self.sampler, self.batch_sampler = EpochOrder(len(inputs), loading.seed if shuffle else None, labels), None
+        self.sampler, self.batch_sampler = EpochOrder(len(targets), loading.seed if shuffle else None, labels), None
         self.batch_size, self.steps_per_execution = loading.batch_size, loading.steps_per_execution
-        full, rest = divmod(len(inputs), loading.batch_size)
+        full, rest = divmod(len(targets), loading.batch_size)
         self.num_batches = max(1, full + (rest > 1))
         self.accumulate = (loading.accumulate or self.num_batches) if shuffle else 1
         self.num_steps = -(-self.num_batches // self.accumulate)
@@ -91,13 +103,13 @@ class BatchLoader:
     def __iter__(self) -> Iterator[list[Step]]:
         indices = self.sampler.indices().to(self.inputs.device)
         borders = [batch * self.batch_size for batch in range(self.num_batches)] + [len(indices)]
-        batches = [slice(first, last) for first, last in pairwise(borders)]
+        batches = list(enumerate(slice(first, last) for first, last in pairwise(borders)))
         steps = [batches[first : first + self.accumulate] for first in range(0, len(batches), self.accumulate)]
         for group in range(self.position, len(self)):
             first = group * self.steps_per_execution
             self.position = (group + 1) % len(self)
             yield [
-                [self._batch(indices[batch]) for batch in step]
+                [self._batch(number, indices[batch]) for number, batch in step]
                 for step in steps[first : first + self.steps_per_execution]
             ]
 
@@ -105,8 +117,13 @@ class BatchLoader:
         """The epoch's batches one by one, whatever steps and groups they are in."""
         return chain.from_iterable(chain.from_iterable(self))
 
-    def _batch(self, indices: Tensor) -> Batch:
-        return self.inputs.index_select(0, indices), self.targets.index_select(0, indices)
+    def _batch(self, number: int, indices: Tensor) -> Batch:
+        targets = self.targets.index_select(0, indices)
+        inputs = self.inputs.index_select(0, indices if self._rows is None else self._rows[indices])
+        if self._prepare is None:
+            return inputs, targets
+        inputs = self._prepare(inputs, self.sampler.epoch, number)
+        return inputs, targets.to(inputs.device)
 
     def state_dict(self) -> dict[str, Any]:
         """The number of groups already given out in this epoch; 0 after the last. And how large they are."""

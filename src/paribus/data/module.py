@@ -11,20 +11,37 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from paribus.augmentation import Augmentation
 from paribus.data import scaling
-from paribus.data.loader import BatchLoader, Loading, Step
+from paribus.data.loader import BatchLoader, Loading, Prepare, Step
 from paribus.data.spec import ClassificationSpec, DataSpec, RegressionSpec
 from paribus.errors import ConfigError, DataError
+from paribus.seeding import derive
 
 LARGEST = 1e30  # beyond it, squares and sums leave the range of 32-bit numbers
+LARGEST_FLOATS = 2**28  # bytes of images as 32-bit numbers; more stay as bytes and are scaled batch by batch
+LARGEST_RESIDENT = 2**32  # bytes of images on a GPU; more stay where they are, and each batch goes there
 
 
 @dataclass(frozen=True)
 class Split:
-    """inputs (N, ...) and targets (N,) of one split."""
+    """inputs (N, ...) and targets (N,) of one split.
+
+    With `rows` (N,), the split is those rows of inputs, which may be more and lie on the disk. A `key` stands for
+    the content of inputs, which need not be read for it.
+    """
 
     inputs: Tensor
     targets: Tensor
+    rows: Tensor | None = None
+    key: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, positions: Tensor) -> Tensor:
+        """The inputs (n, ...) at some positions (n,) of the split."""
+        return self.inputs[positions if self.rows is None else self.rows[positions]]
 
 
 class TensorData(LightningDataModule):
@@ -47,7 +64,8 @@ class TensorData(LightningDataModule):
         for name, split in splits.items():
             _check_split(name, split, spec)
         _check_done(loading)
-        rows = len(splits["train"].inputs)
+        train = splits["train"]
+        rows = len(train)
         if loading.sampling == "balanced" and not isinstance(spec, ClassificationSpec):
             raise ConfigError("data.sampling=balanced draws classes evenly, and this data has none; use shuffled")
         if loading.batch_size > rows:
@@ -55,10 +73,13 @@ class TensorData(LightningDataModule):
                 f"data.batch_size={loading.batch_size} is more than the {rows} training rows; use {rows} or less"
             )
         self.spec, self._loading = spec, loading
-        self.remarks: tuple[str, ...] = ()  # what became of a table's columns, for `paribus check`
+        self.remarks: tuple[str, ...] = ()  # what became of columns and files, for people
         self._raw = dict(splits)
-        self._scaler = scaling.fit(scaling_kind, splits["train"].inputs, image_range)
+        self._image_range = image_range or (255.0 if train.inputs.dtype == torch.uint8 else None)
+        self._scaler = scaling.fit(scaling_kind, train.inputs, self._image_range, train.rows)
+        self.augmentation: Augmentation | None = None
         self._ready: dict[str, Split] = {}
+        self._moved: dict[int, Tensor] = {}
 
     def raw(self, name: str) -> Split:
         """A split before scaling, on the CPU."""
@@ -66,7 +87,32 @@ class TensorData(LightningDataModule):
 
     def num_rows(self, name: str) -> int:
         """Rows of a split."""
-        return len(self._raw[name].inputs)
+        return len(self._raw[name])
+
+    def images(self, name: str, positions: Tensor) -> Tensor:
+        """Images (n, C, H, W) of 0..1 at positions (n,) of a split, on the CPU."""
+        assert self.spec.is_image
+        return self._raw[name].take(positions).to(torch.float32) / self._range
+
+    @property
+    def _range(self) -> float:
+        """The value that is white."""
+        if self._image_range is None:  # the user's own data may not say
+            self._image_range = float(self._raw["train"].take(torch.arange(self.num_rows("train"))).amax()) or 1.0
+        return self._image_range
+
+    def augment(self, augmentation: Augmentation) -> None:
+        """Change training images at random from now on.
+
+        Raises ConfigError for data that are no images, and for images that a step cannot take.
+        """
+        if not self.spec.is_image:
+            raise ConfigError(
+                f"augmentation is for images, and the data gives {self.spec.input_shape} an example; use "
+                "augmentation=none, or mixup, which takes any"
+            )
+        augmentation(torch.zeros(2, *self.spec.input_shape), torch.Generator())
+        self.augmentation = augmentation
 
     @property
     def steps_per_epoch(self) -> int:
@@ -86,15 +132,55 @@ class TensorData(LightningDataModule):
         return self._loader("test", self._scaled("test"))
 
     def _loader(self, name: str, split: Split) -> BatchLoader:
-        return BatchLoader(split.inputs, split.targets, self._loading, shuffle=name == "train")
+        return BatchLoader(
+            split.inputs,
+            split.targets,
+            self._loading,
+            shuffle=name == "train",
+            rows=split.rows,
+            prepare=self._prepare(name) if split.inputs.dtype == torch.uint8 or self._is_augmented(name) else None,
+        )
+
+    def _is_augmented(self, name: str) -> bool:
+        return name == "train" and self.augmentation is not None
 
     def _scaled(self, name: str) -> Split:
-        """The split scaled and moved, once, to the device that trains or tests."""
+        """The split on the device that trains or tests, moved once: scaled, or as it is where batches will be."""
         if name not in self._ready:
-            device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-            split = self._raw[name]
-            self._ready[name] = Split(self._scaler(split.inputs).to(device), split.targets.to(device))
+            split, device = self._raw[name], self._device
+            is_large = split.inputs.dtype == torch.uint8 and 4 * split.inputs.numel() > LARGEST_FLOATS
+            if is_large or self._is_augmented(name):
+                inputs = self._to_device(split.inputs)
+                rows = None if split.rows is None else split.rows.to(inputs.device)
+                self._ready[name] = Split(inputs, split.targets.to(inputs.device), rows)
+            else:
+                inputs = split.inputs if split.rows is None else split.inputs[split.rows]
+                self._ready[name] = Split(self._scaler(inputs).to(device), split.targets.to(device))
         return self._ready[name]
+
+    @property
+    def _device(self) -> torch.device:
+        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+
+    def _to_device(self, inputs: Tensor) -> Tensor:
+        """Splits that are rows of the same images share them there, too."""
+        if self._device.type == "cpu" or inputs.nbytes > LARGEST_RESIDENT:
+            return inputs
+        return self._moved.setdefault(inputs.data_ptr(), inputs.to(self._device))
+
+    def _prepare(self, name: str) -> Prepare:
+        """What makes a batch of images as they lie into a model's inputs, on the device."""
+        if not self._is_augmented(name):
+            return lambda inputs, epoch, number: self._scaler(inputs.to(self._device))
+        augmentation, image_range = self.augmentation, self._range
+        assert augmentation is not None
+        scaler = self._scaler.for_range(image_range)
+
+        def prepare(inputs: Tensor, epoch: int, number: int) -> Tensor:
+            draws = torch.Generator().manual_seed(derive(self._loading.seed, "augmentation", epoch, number))
+            return scaler(augmentation(inputs.to(self._device, torch.float32) / image_range, draws))
+
+        return prepare
 
     def transfer_batch_to_device(self, batch: list[Step], device: torch.device, dataloader_idx: int) -> list[Step]:
         """Batches of resident data are there already."""
@@ -105,8 +191,10 @@ class TensorData(LightningDataModule):
         """A hash of what was measured (shape, classes, units) and of each split's inputs and targets."""
         found = {"spec": blake2b(repr(self.spec).encode(), digest_size=16)}
         for name, split in self._raw.items():
-            found[name] = blake2b(split.inputs.contiguous().numpy().data, digest_size=16)
-            found[name].update(split.targets.contiguous().numpy().data)
+            content = split.key.encode() if split.key else split.inputs.contiguous().numpy().data
+            found[name] = blake2b(content, digest_size=16)
+            for tensor in (split.targets, *(() if split.rows is None else [split.rows])):
+                found[name].update(tensor.contiguous().numpy().data)
         return {name: hashed.hexdigest() for name, hashed in found.items()}
 
     def state_dict(self) -> dict[str, Any]:
@@ -137,13 +225,14 @@ def _check_done(loading: Loading) -> None:
 
 def _check_split(name: str, split: Split, spec: DataSpec) -> None:
     inputs, targets = split.inputs, split.targets
-    if len(inputs) == 0:
+    num_rows = len(inputs if split.rows is None else split.rows)
+    if num_rows == 0:
         raise DataError(f"the {name} split is empty; give it more rows (data.validation_fraction, data.test_fraction)")
     if tuple(inputs.shape[1:]) != spec.input_shape:
         raise DataError(f"{name} inputs have the shape {tuple(inputs.shape[1:])} an example, not {spec.input_shape}")
-    if targets.shape != inputs.shape[:1]:
+    if targets.shape != (num_rows,):
         raise DataError(
-            f"{name} targets have the shape {tuple(targets.shape)}, not ({len(inputs)},): give one value an example"
+            f"{name} targets have the shape {tuple(targets.shape)}, not ({num_rows},): give one value an example"
         )
     _check_finite(f"{name} inputs", inputs)
     if isinstance(spec, ClassificationSpec):
@@ -183,10 +272,12 @@ def regression_data(
     *,
     scaling_kind: str,
     scale_target: bool,
+    image_range: float | None = None,
+    key: str | None = None,
 ) -> TensorData:
     """Splits for regression, the target in standard units of the training rows if scale_target.
 
-    Targets in double precision are centred in it.
+    Targets in double precision are centred in it. Where a key stands for the inputs (N, ...), they are not copied.
     """
     _check_finite(f"target {target_name}", targets)
     mean, deviation = mean_and_deviation(targets[rows["train"]].tolist())
@@ -195,11 +286,11 @@ def regression_data(
     if not scale_target:
         mean, deviation = 0.0, 1.0
     spec = RegressionSpec(tuple(inputs.shape[1:]), target_name, mean, deviation)
-    splits = {
-        name: Split(inputs[index], ((targets[index] - mean) / deviation).to(torch.float32))
-        for name, index in rows.items()
-    }
-    return TensorData(splits, spec, loading, scaling_kind=scaling_kind)
+    splits = {}
+    for name, index in rows.items():
+        scaled = ((targets[index] - mean) / deviation).to(torch.float32)
+        splits[name] = Split(inputs, scaled, index, key) if key else Split(inputs[index], scaled)
+    return TensorData(splits, spec, loading, scaling_kind=scaling_kind, image_range=image_range)
 
 
 def mean_and_deviation(values: list[float]) -> tuple[float, float]:

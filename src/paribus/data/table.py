@@ -120,7 +120,8 @@ def table(
         _check_categories(frame, source, name, decimal_comma)
 
     if task == "classification":
-        targets, names = _class_numbers(labels, source)
+        targets, names = _class_numbers(labels)
+        check_classes(targets, names, source.place(target))
         rows = three_way(targets, len(targets), validation_fraction, test_fraction, loading)
         inputs = _encoded(features, source, numeric, categories, rows["train"])
         splits = {name: Split(inputs[index], targets[index]) for name, index in rows.items()}
@@ -237,13 +238,27 @@ def _target(frame: pl.DataFrame, source: _Source, task: str, decimal_comma: bool
     return column.cast(pl.Int64) if column.dtype.is_float() else column
 
 
-def _class_numbers(labels: pl.Series, source: _Source) -> tuple[Tensor, tuple[str, ...]]:
+def read_targets(
+    frame: pl.DataFrame, path: str, target: str, task: str, decimal_comma: bool
+) -> tuple[Tensor, tuple[str, ...]]:
+    """The target of each row, none missing: numbers of classes (N,) and their names, or values (N,) and no names.
+
+    Raises DataError, with the row, for a value that cannot be used.
+    """
+    source = _Source(path, target, [], [])
+    column = _numbers_in_text(frame.select(LINE, target), source, decimal_comma)
+    _check_range(column, source)
+    labels = _target(column, source, task, decimal_comma)
+    if task == "classification":
+        return _class_numbers(labels)
+    return torch.tensor(labels.to_list(), dtype=torch.float64), ()
+
+
+def _class_numbers(labels: pl.Series) -> tuple[Tensor, tuple[str, ...]]:
     """The number of each row's class, (N,), and the names of the classes."""
     values = sorted(set(labels.to_list()), key=_label_order)
-    numbers, names = {value: number for number, value in enumerate(values)}, tuple(map(str, values))
-    targets = torch.tensor([numbers[value] for value in labels])
-    check_classes(targets, names, source.place(source.target))
-    return targets, names
+    numbers = {value: number for number, value in enumerate(values)}
+    return torch.tensor([numbers[value] for value in labels]), tuple(map(str, values))
 
 
 def _label_order(label: object) -> tuple[bool, object]:

@@ -7,8 +7,10 @@ from torch import nn
 
 from paribus.data.spec import DataSpec
 from paribus.errors import ConfigError
+from paribus.models.images import image_shape
 from paribus.models.layers import POOLINGS, add_normalization, dense_layers
-from paribus.types import ConvolutionBlock, ConvolutionBlocks, PositiveIntList
+from paribus.models.pretrained import load_pretrained
+from paribus.types import ConvolutionBlock, ConvolutionBlocks, PositiveIntList, Weights
 
 POOL_SIZE = 2
 
@@ -23,16 +25,15 @@ def cnn(
     *,
     blocks: ConvolutionBlocks,
     hidden_sizes: PositiveIntList,
+    weights: Weights,
 ) -> nn.Module:
     """(B, C, H, W) -> (B, num_outputs). Dropout follows the last block and each hidden dense layer; spatial
     dropout, which silences whole channels (Tompson et al. 2015), each block.
 
     Raises ConfigError for data that are no images and for blocks that shrink an image to nothing.
     """
-    if not spec.is_image:
-        raise ConfigError(f"model cnn needs images, and the data gives {spec.input_shape} an example; use model=mlp")
+    channels, height, width = image_shape(spec, "cnn")
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    channels, height, width = spec.input_shape
     for index, block in enumerate(blocks):
         if normalization == "instance" and _convolved(height, block) * _convolved(width, block) == 1:
             raise ConfigError(
@@ -52,7 +53,7 @@ def cnn(
     layers.update(
         dense_layers(channels * height * width, hidden_sizes, num_outputs, activation, normalization, dropout)
     )
-    return nn.Sequential(layers)
+    return load_pretrained(nn.Sequential(layers), "cnn", weights)
 
 
 def _block(

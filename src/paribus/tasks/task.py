@@ -12,16 +12,20 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torchmetrics import MetricCollection
 
+from paribus.augmentation.chosen import Mixer
 from paribus.averaging import Average, Averaging
 from paribus.data.loader import Batch, Step
 from paribus.data.module import TensorData
 from paribus.data.spec import DataSpec
 from paribus.errors import ConfigError, nearest
+from paribus.fine_tuning import FineTuning
 from paribus.losses import Loss
 from paribus.optimizers import settings_of_now
 from paribus.regularization import Regularization
 from paribus.schedulers import Schedule
 from paribus.tasks.meter import Meter
+
+Images = Callable[[Tensor], Tensor]  # positions (n,) -> images (n, C, H, W) of 0..1
 
 
 class Task(LightningModule):
@@ -41,6 +45,8 @@ class Task(LightningModule):
         make_schedule: Callable[..., Schedule | None],
         regularization: Regularization,
         averaging: Averaging | None,
+        fine_tuning: FineTuning | None,
+        mixer: Mixer | None,
         *,
         steps_per_epoch: int,
         monitor: str,
@@ -52,8 +58,10 @@ class Task(LightningModule):
         self.make_optimizer, self._regularization = make_optimizer, regularization
         self.steps_per_epoch, self._log_every_n_steps = steps_per_epoch, log_every_n_steps
         self._weights = [weight for weight in model.parameters() if weight.ndim > 1]
+        self._is_channels_last = any(weight.ndim == 4 and not weight.is_contiguous() for weight in self._weights)
         self._meters = {stage: Meter(stage, self.metrics(stage), self.readable) for stage in ("train", "val", "test")}
         self._average = Average(model, averaging) if averaging else None
+        self._fine_tuning, self.mixer = fine_tuning, mixer
         self._measured, self._tested = 0, list[Batch]()
         self.monitor, self.monitor_mode = monitor, self._mode(monitor)
         self._schedule = make_schedule(monitor_mode=self.monitor_mode)
@@ -67,8 +75,15 @@ class Task(LightningModule):
         """outputs (B, K), targets (B,) -> predictions and targets as people and metrics read them."""
 
     @abstractmethod
-    def figures(self, run: str) -> dict[str, Figure]:
-        """Figures of the test that has just run, by file name; `run` is named in each."""
+    def figures(self, run: str, images: Images | None) -> dict[str, Figure]:
+        """Figures of the test that has just run, by file name; `run` is named in each.
+
+        `images` gives test images by position, where the data is of images.
+        """
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """Tables of the test that has just run, by file name: rows of values by column."""
+        return {}
 
     def test_results(self) -> tuple[Tensor, Tensor]:
         """Readable predictions and targets of the whole test that has just run, on the CPU."""
@@ -77,6 +92,8 @@ class Task(LightningModule):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """inputs (B, *input_shape) -> outputs (B, K): logits, or values in standard units; never below float32."""
+        if self._is_channels_last:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
         outputs: Tensor = self.model(inputs)
         return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
@@ -96,6 +113,15 @@ class Task(LightningModule):
         self._move_metrics()
         if self._average is not None:
             self._average.move()
+
+    def on_train_epoch_start(self) -> None:
+        """Freeze or unfreeze what is to be so in this epoch."""
+        self.freeze_for(self.current_epoch)
+
+    def freeze_for(self, epoch: int) -> None:
+        """What fine-tuning does at the start of an epoch, from 0, to a model in train mode."""
+        if self._fine_tuning is not None:
+            self._fine_tuning.apply(self.model, epoch)
 
     def on_test_start(self) -> None:
         """As on_fit_start."""
@@ -145,7 +171,7 @@ class Task(LightningModule):
             return _total(losses).detach()
 
         optimizer.step(closure)
-        self._regularization.limit(self._weights)
+        self._regularization.limit(self._weights_in_training)
         if self._average is not None:
             self._average.update("step", self.current_epoch)
         self._move_schedule("step")
@@ -155,8 +181,12 @@ class Task(LightningModule):
         rows = sum(len(targets) for _, targets in step)
         found: list[dict[str, Tensor]] = []
         for place, (inputs, targets) in enumerate(step):
-            outputs = self(self._regularization.noisy(inputs, number, place))
-            losses = {"loss": self.loss(outputs, targets), **self._regularization.penalties(self._weights)}
+            inputs, partner, share = self._mixed(self._regularization.noisy(inputs, number, place), number, place)
+            outputs = self(inputs)
+            loss = self.loss(outputs, targets)
+            if partner is not None:
+                loss = share * loss + (1 - share) * self.loss(outputs, targets[partner])
+            losses = {"loss": loss, **self._regularization.penalties(self._weights_in_training)}
             if is_measured:
                 self._meters["train"].add(outputs, targets, losses, number + 1)
             if len(step) > 1:
@@ -164,6 +194,15 @@ class Task(LightningModule):
             self.manual_backward(_total(losses))
             found.append(losses)
         return found[0] if len(found) == 1 else {name: _sum(each[name] for each in found) for name in found[0]}
+
+    def _mixed(self, inputs: Tensor, number: int, place: int) -> tuple[Tensor, Tensor | None, float]:
+        """Inputs (B, ...) mixed with those of partners (B,) in the batch, and their own share, where that is on."""
+        return (inputs, None, 1.0) if self.mixer is None else self.mixer(inputs, number, place)
+
+    @property
+    def _weights_in_training(self) -> list[nn.Parameter]:
+        """Weights of more than one dimension (no biases, no norms) that are not frozen."""
+        return [weight for weight in self._weights if weight.requires_grad]
 
     def _log_step(self, losses: dict[str, Tensor], norm: Tensor | None) -> None:
         if not self.loggers:
@@ -178,8 +217,8 @@ class Task(LightningModule):
 
     @property
     def learning_rate(self) -> float:
-        """That of the first group of parameters, now."""
-        return float(self.trainer.optimizers[0].param_groups[0]["lr"])
+        """That of now; the output layer's where stages of a model have their own, which is the highest."""
+        return max(float(group["lr"]) for group in self.trainer.optimizers[0].param_groups)
 
     def _move_schedule(self, event: Literal["step", "epoch", "metric"], figure: float | None = None) -> None:
         if self._schedule is None or self._schedule.moved_by != event:
@@ -223,7 +262,9 @@ class Task(LightningModule):
     @torch.no_grad()
     def _renew_statistics(self) -> None:
         """Batch normalization's, over the training rows: those of the weights in the mean do not fit the mean."""
-        norms = [layer for layer in self.model.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+        kept = self._fine_tuning.frozen_norms(self.model) if self._fine_tuning else []
+        every = [layer for layer in self.model.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+        norms = [layer for layer in every if layer not in kept]
         if not norms:
             return
         momenta = [layer.momentum for layer in norms]

@@ -1,0 +1,5 @@
+"""No augmentation."""
+
+
+def none() -> None:
+    """The training examples as they are."""
