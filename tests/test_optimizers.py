@@ -331,3 +331,31 @@ def test_the_joint_optimizer_follows_its_groups_after_a_resume_too() -> None:
     for group in optimizer.param_groups:
         group["lr"] = 0.0
     assert all(map(torch.equal, problem.run(optimizer, 1), before))
+
+
+@pytest.mark.parametrize("option", ["adamw", "momentum", "rmsprop"])
+def test_a_state_saved_in_another_memory_layout_goes_on_alike(option: str) -> None:
+    """As where a run of a GPU, with channels last, goes on on a CPU."""
+    torch.manual_seed(0)
+    weight, gradients = torch.randn(4, 3, 3, 3), torch.randn(6, 4, 3, 3, 3)
+
+    def steps(weight: nn.Parameter, optimizer: Optimizer, some: Tensor) -> None:
+        for gradient in some:
+            weight.grad = torch.empty_like(weight).copy_(gradient)
+            optimizer.step()
+
+    def build(parameter: nn.Parameter) -> Optimizer:
+        builder, settings, *_ = PAIRS[option]
+        return builder([parameter], decay_all=False, weight_decay=0.1, **settings)
+
+    whole = nn.Parameter(weight.clone())
+    steps(whole, build(whole), gradients)
+    first = nn.Parameter(weight.clone())
+    saved = build(first)
+    steps(first, saved, gradients[:3])
+    second = nn.Parameter(first.detach().to(memory_format=torch.channels_last))
+    resumed = build(second)
+    resumed.register_load_state_dict_post_hook(optimizers.layout_of_now)
+    resumed.load_state_dict(saved.state_dict())
+    steps(second, resumed, gradients[3:])
+    torch.testing.assert_close(second, whole, rtol=1e-6, atol=1e-7)

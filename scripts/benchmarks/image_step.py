@@ -52,7 +52,7 @@ def benchmark(settings: Settings) -> list[Row]:
     with the published stem of stride 2 in batches of 16. The mean of 20 steps after 5 others, or of 10 after 2.
 
     - `paribus train` reads a folder of random JPEG files with `data=image_folder`, without augmentation; they are
-      decoded before the first step, and more than are kept as floats, so each batch is scaled by itself. A step is
+      decoded before the first step, and too many to be kept as floats, so each batch is scaled by itself. A step is
       timed from its end to the next one's, so it holds the data, metrics, the progress bar, and TensorBoard every 10
       steps, where the default is 50. The run is ended after the steps that are timed.
     - The bare model is torchvision's with the same stem, trained on one batch of random floats again and again:

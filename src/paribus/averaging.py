@@ -89,9 +89,7 @@ class Average:
     def load_state_dict(self, state: dict[str, Any], weights: dict[str, Tensor]) -> None:
         """Go on from an average: weights by the model's own names."""
         self._count = state["count"]
-        self._tensors = [
-            weights[name].to(tensor.device, tensor.dtype, copy=True) for name, tensor in self._named().items()
-        ]
+        self._tensors = [torch.empty_like(tensor).copy_(weights[name]) for name, tensor in self._named().items()]
 
     def _named(self) -> dict[str, Tensor]:
         """Each tensor once: tied weights have several names."""

@@ -65,8 +65,14 @@ def build_data(config: Config) -> TensorData:
 
 def _augmentation(config: Config) -> list[Any]:
     """The steps that the config chooses, in order."""
-    built = [choice.build() for choice in config.several["augmentation"]]
-    return [step for step in built if step is not None]
+    built = {choice.part.name: choice.build() for choice in config.several["augmentation"]}
+    steps = {name: step for name, step in built.items() if step is not None}
+    mixing = next((name for name, step in steps.items() if isinstance(step, Mixing)), None)
+    if mixing and any(not isinstance(step, Mixing) for step in list(steps.values())[list(steps).index(mixing) :]):
+        raise ConfigError(
+            f"augmentation=[{','.join(steps)}]: {mixing} mixes whole batches once all else is done; list it last"
+        )
+    return list(steps.values())
 
 
 def build_task(config: Config, data: TensorData) -> Task:

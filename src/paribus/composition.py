@@ -87,6 +87,8 @@ def _parse(text: str) -> Override:
         raise ConfigError(f"{text} is not an override: it has no key before the =")
     if override.is_sweep_override():
         key, _, value = text.partition("=")
+        if key in parts.SEVERAL:
+            raise ConfigError(f"{text}: several are chosen as a list; use {key}=[{value}]")
         raise ConfigError(
             f"{text} gives several values where one is wanted; several are for a sweep, and a text with a comma needs "
             f"two pairs of quotes: '{key}=\"{value}\"'"
@@ -124,7 +126,7 @@ def _cleaned(override: Override, extension: Path | None) -> str:
         )
     if key in GROUPS:
         return _chosen(key, override.value(), text, extension)
-    if head in GROUPS and tail.rpartition(".")[2] == "name" and tail.count(".") == (head in parts.SEVERAL):
+    if head in GROUPS and tail.rpartition(".")[2] == "name" and tail.count(".") <= (head in parts.SEVERAL):
         raise ConfigError(f"{text}: a part is chosen by its group; use {head}={override.get_value_string()}")
     return f"++{key}={override.get_value_string()}"
 

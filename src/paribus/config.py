@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from paribus import parts, types
 from paribus.composition import Composed, plain
@@ -28,6 +28,7 @@ HANDED = {
     "regularization.decay_all": ("optimizer", "decay_all"),
     "regularization.label_smoothing": ("loss", "label_smoothing"),
 }
+FROZEN_AND_EPOCHS = (("fine_tuning", "freeze_epochs"), ("trainer", "max_epochs"))
 OFF = (0, "none")  # values that ask for nothing
 
 # What may be changed for a run that exists: keys, or groups with all their settings. A resumed run would otherwise
@@ -54,6 +55,8 @@ RESUMABLE = (
     "trainer.max_epochs",
     "trainer.accelerator",
     "trainer.precision",
+    "trainer.channels_last",
+    "trainer.compile_model",
     "trainer.log_every_n_steps",
     "trainer.steps_per_execution",
 )
@@ -77,6 +80,8 @@ EVALUABLE = (
     "data.num_workers",
     "trainer.accelerator",
     "trainer.precision",
+    "trainer.channels_last",
+    "trainer.compile_model",
 )
 
 
@@ -324,6 +329,9 @@ def _without_effect(choices: Mapping[str, Choice]) -> Iterator[str]:
     tuning, weights = choices["fine_tuning"].part.name, choices["model"].settings.get("weights", "none")
     if tuning != "none" and weights == "none":
         yield "fine_tuning is on and model.weights=none: what it freezes or slows down are initial weights"
+    frozen, epochs = (choices[group].settings.get(key) for group, key in FROZEN_AND_EPOCHS)
+    if frozen and epochs and frozen >= epochs:
+        yield f"fine_tuning.freeze_epochs={frozen}: nothing is unfrozen in the {epochs} epochs of trainer.max_epochs"
 
 
 def _default_name(composed: Composed) -> str:
@@ -343,9 +351,16 @@ def _yaml(
     tree.update({**{group: {} for group, chosen in several.items() if not chosen}, **filled})
     for group, choice in choices.items():
         for key, setting in choice.part.schema.items():
-            if setting.type_name in types.PATHS:
+            if setting.type_name in types.PATHS and not _is_below_another(tree, f"{group}.{key}"):
                 OmegaConf.update(tree, f"{group}.{key}", choice.settings[key])
     return OmegaConf.to_yaml(tree)
+
+
+def _is_below_another(tree: DictConfig, key: str) -> bool:
+    """Whether a path is given by one that is saved too, as ${data.root}/photos is: it is to follow that."""
+    group, _, setting = key.partition(".")
+    text = str(OmegaConf.to_container(tree[group]).get(setting))  # type: ignore[union-attr]
+    return "${" in text and "${oc." not in text
 
 
 def _any_option(group: str, composed: Composed) -> str:

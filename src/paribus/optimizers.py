@@ -26,6 +26,18 @@ def settings_of_now(optimizer: Optimizer, state: dict[str, Any]) -> dict[str, An
     return {**state, "param_groups": optimizer.state_dict()["param_groups"]}
 
 
+@torch.no_grad()
+def layout_of_now(optimizer: Optimizer) -> None:
+    """Give a checkpoint's state the memory layout of its parameter: a hook after load_state_dict.
+
+    That may differ from the layout it was saved with (channels last), and fused kernels go through both side by side.
+    """
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
 def _groups(parameters: Iterable[nn.Parameter], weight_decay: float, decay_all: bool) -> list[dict[str, Any]]:
     """Weights (two dimensions or more), then the rest, which do not decay unless `decay_all` is set.
 

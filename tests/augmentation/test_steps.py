@@ -96,7 +96,6 @@ def test_precision_is_full_where_training_is_mixed(option: str) -> None:
         ("grayscale", {}, (2, 4, 12, 18), r"^augmentation.grayscale .* this data has 4; leave it out$"),
         ("rand_augment", {}, (2, 2, 12, 18), r"^augmentation.rand_augment .* this data has 2; leave it out$"),
         ("trivial_augment", {}, (2, 2, 12, 18), r"^augmentation.trivial_augment .* this data has 2; leave it out$"),
-        ("cutmix", {}, (2, 5), r"^augmentation.cutmix .* use mixup$"),
     ],
 )
 def test_data_that_does_not_fit_is_one_line(

@@ -66,6 +66,8 @@ CONFIG_MISTAKES = {
     "augmentation=[crop] augmentation.crop.padding=-1": ["augmentation.crop.padding=-1 must be a whole number"],
     "augmentation=[crop] augmentation.crop.pad=1": ["augmentation.crop.pad is not a setting of crop", "padding"],
     "augmentation=[crop] augmentation.crop.name=flip": ["a part is chosen by its group"],
+    "augmentation=[crop] augmentation.name=flip": ["a part is chosen by its group; use augmentation=flip"],
+    "augmentation=crop,flip": ["several are chosen as a list; use augmentation=[crop,flip]"],
     "augmentation.cropp.padding=1": ["augmentation.cropp is not a choice of augmentation", "did you mean crop?"],
     "augmentation=[erasing] augmentation.erasing.scale=[0.5,0.1]": ["erasing.scale", "the smaller first"],
     "~augmentation": ["nothing can be removed", "augmentation=none"],
@@ -90,6 +92,7 @@ BUILD_MISTAKES = {
     "data=iris": ["config error", "model cnn needs images", "use model=mlp"],
     "model.blocks.1.kernel=20": ["config error", "model.blocks[1] leaves nothing of an image of 8x8"],
     "augmentation=[crop] augmentation.crop.padding=9": ["config error", "augmentation.crop.padding=9"],
+    "augmentation=[mixup,flip]": ["config error", "mixup mixes whole batches", "list it last"],
     "data=iris model=mlp augmentation=[flip]": ["config error", "augmentation is for images", "mixup"],
     "data=iris model=mlp augmentation=[cutmix]": ["config error", "augmentation.cutmix", "use mixup"],
     "model=vgg11_bn regularization.normalization=none": [

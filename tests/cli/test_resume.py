@@ -33,9 +33,20 @@ def test_resume_adds_epochs_in_the_same_folder_and_ends_at_the_same_bits(paribus
 
 
 # 40 steps an epoch: within the second, at its end, within the third, at the end of all.
-@pytest.mark.parametrize("step", [57, 80, 100, 160])
-def test_interrupted_run_resumes_to_the_same_bits(paribus: Run, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    settings = ("trainer=cpu", "model=mlp", "regularization.dropout=0.2", "trainer.max_epochs=4")
+@pytest.mark.parametrize(
+    ("step", "typed"),
+    [
+        (57, ()),
+        (80, ()),
+        (100, ("augmentation=[crop,mixup]", "augmentation.crop.padding=1")),
+        (110, ("fine_tuning=unfreeze", "fine_tuning.lr_decay=0.5")),  # frozen then, with its statistics
+        (160, ()),
+    ],
+)
+def test_interrupted_run_resumes_to_the_same_bits(
+    paribus: Run, monkeypatch: pytest.MonkeyPatch, step: int, typed: tuple[str, ...]
+) -> None:
+    settings = ("trainer=cpu", "model=mlp", "regularization.dropout=0.2", "trainer.max_epochs=4", *typed)
     whole = run_folder(paribus("train", *settings)[1])
     original = Interruption.on_train_batch_end
 

@@ -205,7 +205,7 @@ def test_augmentation_draws_anew_each_batch_and_epoch_and_by_the_seed() -> None:
         loader = data.train_dataloader()
         loader.sampler.set_epoch(epoch)
         list(loader.batches())
-        return found
+        return found[1:]  # the first is a trial, on no images
 
     assert draws(0, 1) == draws(0, 1)
     assert len({*draws(0, 0), *draws(0, 1), *draws(1, 0)}) == 9

@@ -27,7 +27,9 @@ class _Boxes:
 
     def columns(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Top, left, height, width as (B, 1) on the images' device."""
-        top, left, height, width = torch.stack((self.top, self.left, self.height, self.width)).to(device).unsqueeze(2)
+        top, left, height, width = (
+            torch.stack((self.top, self.left, self.height, self.width)).to(device, non_blocking=True).unsqueeze(2)
+        )
         return top, left, height, width
 
 
@@ -93,7 +95,7 @@ def _crop_and_resize(images: Tensor, boxes: _Boxes) -> Tensor:
 def _sources(start: Tensor, length: Tensor, size: int, images: Tensor) -> Tensor:
     """(B, size): where each pixel comes from, -1 to 1 across the image; never from outside of the box."""
     pixels = torch.arange(size, dtype=images.dtype, device=images.device)
-    inside = ((pixels + 0.5) * (length / size).to(images) - 0.5).clamp_(min=0)
+    inside = ((pixels + 0.5) * (length / size).to(images, non_blocking=True) - 0.5).clamp_(min=0)
     return (2 * (start + torch.minimum(inside, length - 1)) + 1) / size - 1
 
 

@@ -91,7 +91,12 @@ def _blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
     """Across, then along: each channel of each image is a group of its own in one convolution."""
     reach = kernel_size // 2
     offsets = torch.arange(-reach, reach + 1)
-    kernels = (-((offsets / sigma[:, None]) ** 2) / 2).softmax(1).to(images).repeat_interleave(images.shape[1], 0)
+    kernels = (
+        (-((offsets / sigma[:, None]) ** 2) / 2)
+        .softmax(1)
+        .to(images, non_blocking=True)
+        .repeat_interleave(images.shape[1], 0)
+    )
     padded = F.pad(images, [reach], padding_mode="reflect").flatten(0, 1)[None]
     with torch.autocast(images.device.type, enabled=False):  # or convolutions would lose digits
         across = conv2d(padded, kernels[:, None, None, :], groups=len(kernels))

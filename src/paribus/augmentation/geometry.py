@@ -39,7 +39,7 @@ def _crop(images: Tensor, top: Tensor, left: Tensor, padding: int, padding_mode:
     padded: Tensor = F.pad(images, [padding], padding_mode=PADDING_MODES[padding_mode])
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # a view: every crop that there is
     image = torch.arange(len(images), device=images.device)
-    return windows[image, :, top.to(images.device), left.to(images.device)]
+    return windows[image, :, top.to(images.device, non_blocking=True), left.to(images.device, non_blocking=True)]
 
 
 def flip(*, probability: Probability) -> Augmentation:

@@ -27,7 +27,7 @@ def mixup(*, alpha: PositiveFloat) -> Mixing:
 
 
 def _mix(inputs: Tensor, partner: Tensor, share: float) -> tuple[Tensor, Tensor, float]:
-    partner = partner.to(inputs.device)
+    partner = partner.to(inputs.device, non_blocking=True)
     return torch.lerp(inputs[partner], inputs, share), partner, share
 
 
@@ -60,7 +60,7 @@ def _box(share: float, y: int, x: int, height: int, width: int) -> tuple[slice, 
 def _cut(images: Tensor, partner: Tensor, box: tuple[slice, slice]) -> tuple[Tensor, Tensor, float]:
     rows, columns = box
     area = (rows.stop - rows.start) * (columns.stop - columns.start) / (images.shape[-2] * images.shape[-1])
-    partner = partner.to(images.device)
+    partner = partner.to(images.device, non_blocking=True)
     outside, inside = (images.clone(), images[partner]) if area <= 0.5 else (images[partner], images)
     outside[..., rows, columns] = inside[..., rows, columns]
     return outside, partner, max(area, 1 - area)

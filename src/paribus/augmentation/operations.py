@@ -15,7 +15,7 @@ from paribus.errors import ConfigError
 
 def column(values: Tensor, images: Tensor) -> Tensor:
     """(B,) -> (B, 1, 1, 1) of the images' dtype, on their device."""
-    return values.to(images).view(-1, 1, 1, 1)
+    return values.to(images, non_blocking=True).view(-1, 1, 1, 1)
 
 
 def replace(images: Tensor, chosen: Tensor, operation: Callable[..., Tensor], *amounts: Tensor) -> None:
@@ -24,7 +24,7 @@ def replace(images: Tensor, chosen: Tensor, operation: Callable[..., Tensor], *a
     chosen (B,) true or false; amounts (B, ...).
     """
     if chosen.any():  # known on the CPU: no waiting for the GPU
-        rows = chosen.nonzero().flatten().to(images.device)
+        rows = chosen.nonzero().flatten().to(images.device, non_blocking=True)
         changed = operation(images.index_select(0, rows), *(amount[chosen] for amount in amounts))
         images.index_copy_(0, rows, changed)
 
@@ -45,7 +45,11 @@ def warp(images: Tensor, matrices: Tensor, interpolation: str) -> Tensor:
     """
     height, width = images.shape[-2:]
     size = torch.tensor([0.5 * width, 0.5 * height])
-    x_share, y_share, offset = (matrices.to(images).transpose(1, 2) / size.to(images)).view(-1, 3, 1, 1, 2).unbind(1)
+    x_share, y_share, offset = (
+        (matrices.to(images, non_blocking=True).transpose(1, 2) / size.to(images, non_blocking=True))
+        .view(-1, 3, 1, 1, 2)
+        .unbind(1)
+    )
     grid = _centred(width, images).view(1, width, 1) * x_share + _centred(height, images).view(height, 1, 1) * y_share
     warped = grid_sample(images, grid + offset, mode=interpolation, padding_mode="zeros", align_corners=False)
     return warped.clamp_(0, 1)
@@ -96,7 +100,7 @@ def hue(images: Tensor, turn: Tensor) -> Tensor:
     red, green, blue = (images / torch.where(chroma == 0, 1, chroma)).split(1, dim=1)  # grey pixels have no hue
     sixths = torch.where(images[:, 1:2] == value, 2 + blue - red, 4 + red - green)
     sixths = torch.where(images[:, 0:1] == value, green - blue, sixths) + 6 * column(turn, images)
-    distance = (sixths + torch.tensor([5, 3, 1]).to(images).view(1, 3, 1, 1)).remainder_(6)
+    distance = (sixths + torch.tensor([5, 3, 1]).to(images, non_blocking=True).view(1, 3, 1, 1)).remainder_(6)
     return (value - chroma * torch.minimum(distance, 4 - distance).clamp_(0, 1)).clamp_(0, 1)
 
 

@@ -1,4 +1,4 @@
-"""The batch loader for data that fits in memory: slices of resident tensors, no Python for each sample."""
+"""The batch loader: slices of tensors in memory or mapped from a file, no Python for each sample."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

@@ -1,9 +1,9 @@
-"""The data module for data that fits in memory: checked, split, scaled and kept on the training device."""
+"""The data module: checked, split, scaled and kept on the training device, or for many images in bytes on the disk."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from typing import Any
 
@@ -20,7 +20,7 @@ from paribus.seeding import derive
 
 LARGEST = 1e30  # beyond it, squares and sums leave the range of 32-bit numbers
 LARGEST_FLOATS = 2**28  # bytes of images as 32-bit numbers; more stay as bytes and are scaled batch by batch
-LARGEST_RESIDENT = 2**32  # bytes of images on a GPU; more stay where they are, and each batch goes there
+RESIDENT_SHARE = 0.25  # of a GPU's free memory, for images in bytes; more stay where they are, and batches go there
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ class TensorData(LightningDataModule):
         self.remarks: tuple[str, ...] = ()  # what became of columns and files, for people
         self._raw = dict(splits)
         self._image_range = image_range or (255.0 if train.inputs.dtype == torch.uint8 else None)
-        self._scaler = scaling.fit(scaling_kind, train.inputs, self._image_range, train.rows)
+        self._fit = partial(scaling.fit, scaling_kind, train.inputs, self._image_range, train.rows)
+        self._fitted = None if train.key and scaling_kind == "standard" else self._fit()
         self.augmentation: Augmentation | None = None
         self._ready: dict[str, Split] = {}
         self._moved: dict[int, Tensor] = {}
@@ -159,14 +160,25 @@ class TensorData(LightningDataModule):
         return self._ready[name]
 
     @property
+    def _scaler(self) -> scaling.Scaler:
+        """Fitted once it is needed, since that reads all training images; a checkpoint brings one."""
+        if self._fitted is None:
+            self._fitted = self._fit()
+        return self._fitted
+
+    @property
     def _device(self) -> torch.device:
         return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
 
     def _to_device(self, inputs: Tensor) -> Tensor:
         """Splits that are rows of the same images share them there, too."""
-        if self._device.type == "cpu" or inputs.nbytes > LARGEST_RESIDENT:
+        place = inputs.data_ptr()
+        if self._device.type == "cpu":
             return inputs
-        return self._moved.setdefault(inputs.data_ptr(), inputs.to(self._device))
+        if place not in self._moved:
+            free, _ = torch.cuda.mem_get_info(self._device)
+            self._moved[place] = inputs.to(self._device) if inputs.nbytes <= RESIDENT_SHARE * free else inputs
+        return self._moved[place]
 
     def _prepare(self, name: str) -> Prepare:
         """What makes a batch of images as they lie into a model's inputs, on the device."""
@@ -178,7 +190,8 @@ class TensorData(LightningDataModule):
 
         def prepare(inputs: Tensor, epoch: int, number: int) -> Tensor:
             draws = torch.Generator().manual_seed(derive(self._loading.seed, "augmentation", epoch, number))
-            return scaler(augmentation(inputs.to(self._device, torch.float32) / image_range, draws))
+            images = inputs.to(self._device).to(torch.float32)  # bytes travel, not numbers four times their size
+            return scaler(augmentation(images / image_range, draws))
 
         return prepare
 
@@ -210,7 +223,7 @@ class TensorData(LightningDataModule):
                     f"the data is not what the run was trained on: its {what} differ; give it the same file and "
                     "settings, or start a new run"
                 )
-        self._scaler = scaling.Scaler(**state["scaler"])
+        self._fitted = scaling.Scaler(**state["scaler"])
         self._ready = {}
 
 

@@ -11,6 +11,8 @@ from paribus.errors import ConfigError
 # Of 0..1, red green blue: torchvision's, with which the weights that it publishes were trained.
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
+CHUNK_BYTES = 2**26  # of images that are counted at a time
+
 
 @dataclass(frozen=True)
 class Scaler:
@@ -26,8 +28,10 @@ class Scaler:
         """
         view = (1, -1) + (1,) * (inputs.ndim - 2)
         dtype = torch.float64 if inputs.dtype == torch.float64 else torch.float32
-        shift = torch.tensor(self.shift, dtype=dtype, device=inputs.device).view(view)
-        scale = torch.tensor(self.scale, dtype=dtype, device=inputs.device).view(view)
+        shift, scale = (
+            torch.tensor(values, dtype=dtype).view(view).to(inputs.device, non_blocking=True)
+            for values in (self.shift, self.scale)
+        )
         return inputs.to(dtype, copy=True).sub_(shift).div_(scale).to(torch.float32)
 
     def for_range(self, image_range: float) -> "Scaler":
@@ -71,7 +75,7 @@ def _of_numbers(inputs: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, T
 def _of_bytes(inputs: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The same by counting each byte, a few rows at a time: images may lie on the disk."""
     counts = torch.zeros(inputs.shape[1], 256, dtype=torch.float64)
-    for some in rows.split(1024):
+    for some in rows.split(max(1, CHUNK_BYTES // inputs[0].numel())):
         for channel, values in zip(counts, inputs[some].transpose(0, 1), strict=True):
             channel += torch.bincount(values.reshape(-1), minlength=256)
     values, total = torch.arange(256, dtype=torch.float64), counts.sum(1)

@@ -118,7 +118,8 @@ def _shapes(weights: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 def _mark(model: nn.Module) -> None:
     """Let initialize() leave all layers but the head."""
+    output = head(model)
     for layer in model.modules():
         has_weights = any(True for _ in (*layer.parameters(recurse=False), *layer.buffers(recurse=False)))
-        if has_weights and layer is not head(model):
+        if has_weights and layer is not output:
             layer.is_pretrained = True  # type: ignore[assignment]

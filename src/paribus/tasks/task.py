@@ -20,7 +20,7 @@ from paribus.data.spec import DataSpec
 from paribus.errors import ConfigError, nearest
 from paribus.fine_tuning import FineTuning
 from paribus.losses import Loss
-from paribus.optimizers import settings_of_now
+from paribus.optimizers import layout_of_now, settings_of_now
 from paribus.regularization import Regularization
 from paribus.schedulers import Schedule
 from paribus.tasks.meter import Meter
@@ -104,6 +104,7 @@ class Task(LightningModule):
         """
         optimizer = self.make_optimizer(self.model.parameters())
         optimizer.register_load_state_dict_pre_hook(settings_of_now)
+        optimizer.register_load_state_dict_post_hook(layout_of_now)
         if self._schedule is None:
             return optimizer
         return [optimizer], [self._schedule.make(optimizer)]
@@ -113,6 +114,10 @@ class Task(LightningModule):
         self._move_metrics()
         if self._average is not None:
             self._average.move()
+
+    def on_train_start(self) -> None:
+        """A run that is resumed within an epoch starts no epoch."""
+        self.freeze_for(self.current_epoch)
 
     def on_train_epoch_start(self) -> None:
         """Freeze or unfreeze what is to be so in this epoch."""
