@@ -1,6 +1,7 @@
 """Mistakes with images: each ends with exit code 2 and one line that says what, where and what to do."""
 
 import io
+import os
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -121,6 +122,16 @@ FOLDERS: dict[str, tuple[Callable[[Path], Path], list[str], list[str]]] = {
     "an archive that climbs out": (lambda root: _tar(root, "../x"), [], ["photos.tar: '../x' would be"]),
     "an archive with an absolute name": (lambda root: _zip(root, "/x.png"), [], ["photos.zip: '/x.png' would be"]),
     "an archive with a link": (lambda root: _tar(root, "x", tarfile.SYMTYPE), [], ["'x' is a link or no plain file"]),
+    "an archive of nothing but its folder": (
+        lambda root: _tar(root, ".", tarfile.DIRTYPE),
+        [],
+        ["photos.tar holds neither class folders nor images"],
+    ),
+    "a name that is no text": (
+        lambda root: _with(root, os.fsdecode(b"ant/\xe9t\xe9.png"), b""),
+        [],
+        ["photos: the name 'ant/\\udce9t\\udce9.png' is not UTF-8; rename it"],
+    ),
     "an archive without images": (lambda root: _zip(root, "x.txt"), [], ["photos.zip holds neither class folders"]),
     "a cache that is a file": (
         lambda root: _with(root, "cache", b""),
@@ -146,8 +157,21 @@ def test_fault_in_a_folder_is_one_line(paribus: Run, tmp_path: Path, fault: str)
 TABLES = {
     "a column that is none": ("image,kind", ["data.target=kin"], ["config error", "did you mean kind?"]),
     "an image column that is none": ("picture,kind", [], ["data.image_column=image is no column"]),
-    "a file that is not there": ("image,kind\nant/77.png,ant", [], ["1 image file is not in", "row 2: ant/77.png"]),
-    "a folder elsewhere": ("image,kind\n0.png,ant", ["data.folder=nowhere"], ["nowhere: row 2: 0.png", "data.folder"]),
+    "a file that is not there": (
+        "image,kind\nant/77.png,ant",
+        [],
+        ["none of its image files is in", "row 2: ant/77.png"],
+    ),
+    "a file that is not there and one that is no image": (
+        "image,kind\nant/0.png,ant\nant/77.png,ant\nt.csv,ant",
+        [],
+        ["2 image files cannot be used: row 3: ant/77.png cannot be read", "row 4: t.csv is no image"],
+    ),
+    "a folder elsewhere": (
+        "image,kind\n0.png,ant",
+        ["data.folder=nowhere"],
+        ["nowhere, beginning with row 2: 0.png", "data.folder"],
+    ),
     "a missing label": ("image,kind\nant/0.png,", [], ["row 2, column 'kind': the value is missing"]),
     "text for regression": ("image,kind\nant/0.png,big", ["data.task=regression"], ["row 2", "'big' is not a number"]),
     "a split that is none": (
@@ -166,6 +190,18 @@ def test_fault_in_a_table_of_images_is_one_line(paribus: Run, tmp_path: Path, fa
     (tmp_path / "t.csv").write_text("\n".join([header, *(rows or ["ant/0.png,ant"])]) + "\n")
     arguments = [*PLAIN[1:], "data=image_table", "data.path=t.csv", "data.target=kind", *extra]
     _expect_one_line(paribus, tmp_path, arguments, parts)
+
+
+def test_want_of_memory_names_the_file(paribus: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(*_: object) -> None:
+        raise MemoryError
+
+    path = _two(tmp_path / "photos")
+    monkeypatch.setattr(Image, "open", short)
+    code, out, err = paribus("train", *PLAIN, "data.cache=cache", f"data.path={path}")
+    assert (code, out, len(err.splitlines())) == (1, "", 1)
+    assert "run failed: out of memory" in err and f"while decoding {path / 'ant' / '0.png'}" in err
+    assert not (tmp_path / "outputs").exists()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from conftest import DATA, QUICK, ROOT, Run, equal, rows_of, run_folder, weights
 from paribus import parts
@@ -187,7 +188,7 @@ SWAPPED = ("activation", "optimizer", "scheduler", "initializer", "averaging", "
     ],
 )  # fmt: skip
 def test_every_part_trains(paribus: Run, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
-    monkeypatch.setattr("paribus.experiment._draw", lambda *_: None)  # drawing takes longer than all else here
+    monkeypatch.setattr("paribus.experiment._draw_test", lambda *_: None)  # drawing takes longer than all else here
     plain = ("experiment=null", "data=iris", "model=mlp", "logger=none", "trainer=cpu", "trainer.max_epochs=1")
     beside = BESIDE.get(part, "").split()
     code, _, err = paribus("train", *plain, *part.split(), *beside)
@@ -195,14 +196,32 @@ def test_every_part_trains(paribus: Run, monkeypatch: pytest.MonkeyPatch, part: 
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in (ROOT / "configs" / "experiment").glob("*.yaml")))
-def test_every_experiment_runs(paribus: Run, name: str) -> None:
-    if name.startswith("mnist") and not DATA.is_dir():
+def test_every_experiment_runs(paribus: Run, tmp_path: Path, name: str) -> None:
+    if name.startswith(("mnist", "hymenoptera")) and not DATA.is_dir():
         pytest.skip("the shared data folder is not here")
     if name.startswith("mnist"):  # built whole, but not trained: an epoch takes a minute
         code, out, _ = paribus("check", f"experiment={name}", f"data.root={DATA}", "data.batch_size=32")
         assert code == 0 and "train 55000, val 5000, test 10000" in out
+    elif name.startswith("hymenoptera"):
+        code, out, _ = paribus("check", f"experiment={name}", f"data.root={DATA}", "data.batch_size=2")
+        assert code == 0 and "train 220, val 24, test 153" in out
+    elif name.startswith("cifar10"):
+        small = (f"data.root={_like_cifar10(tmp_path)}", "data.batch_size=16", "data.validation_size=20")
+        code, out, _ = paribus("check", f"experiment={name}", *small)
+        assert code == 0 and "train 40, val 20, test 30" in out
     else:
         assert paribus("train", f"experiment={name}", *QUICK)[0] == 0
+
+
+def _like_cifar10(root: Path) -> Path:
+    """JPEG files of noise in the folders of CIFAR-10: six a class to train on, three to test on."""
+    for split, count in (("train", 6), ("test", 3)):
+        for label in range(10):
+            folder = root / "cifar10-jpeg" / split / str(label)
+            folder.mkdir(parents=True)
+            for number in range(count):
+                Image.effect_noise((32, 32), 50 + label).convert("RGB").save(folder / f"{number}.jpg")
+    return root
 
 
 def test_cfg_job_shows_the_config_without_torch(command: Callable[..., subprocess.Popen[str]]) -> None:

@@ -57,6 +57,19 @@ def test_archives_are_unpacked_once_below_their_single_folder(
     assert unpacked(path.rename(tmp_path / "copy" / path.name), cache) == folder  # the same content elsewhere
 
 
+@pytest.mark.parametrize("ending", [".tar", ".tar.gz"])
+def test_what_tar_makes_of_a_folder_itself(tmp_path: Path, cache: CacheFolder, ending: str) -> None:
+    for name, content in CONTENT.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    path = tmp_path / f"x{ending}"
+    with tarfile.open(path, "w:gz" if ending == ".tar.gz" else "w") as archive:
+        archive.add(tmp_path / "photos", ".")  # the same members as those of tar -C photos -cf x.tar .
+    with tarfile.open(path) as archive:
+        assert {".", "./train/a/1.png"} < set(archive.getnames())
+    assert _held(unpacked(path, cache)) == {name.removeprefix("photos/"): content for name, content in CONTENT.items()}
+
+
 def _member(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.type, member.linkname = kind, target

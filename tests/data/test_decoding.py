@@ -5,9 +5,9 @@ import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile, ImageOps
 
-from paribus.data.decoding import DecodingError, Form, decode
+from paribus.data.decoding import DecodingError, Form, PassingError, decode
 
 COLOUR, GREY = Form(None, 3, "crop"), Form(None, 1, "crop")
 
@@ -172,6 +172,29 @@ def test_what_cannot_be_decoded_says_why(content: bytes, reason: str) -> None:
     with pytest.raises(DecodingError) as error:
         decode(content, Form(8, 3, "crop"))
     assert str(error.value).startswith(reason)
+
+
+@pytest.mark.parametrize("where", [(Image, "open"), (ImageOps, "exif_transpose")])
+def test_want_of_memory_is_no_fault_of_the_file(monkeypatch: pytest.MonkeyPatch, where: tuple[object, str]) -> None:
+    def short(*_: object) -> None:
+        raise MemoryError
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = _bytes(_gradient(4, 4), exif=exif)
+    monkeypatch.setattr(*where, short)
+    with pytest.raises(MemoryError):
+        decode(content, COLOUR)
+
+
+def test_want_of_memory_that_a_decoder_tells_may_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(*_: object) -> None:
+        raise OSError("out of memory error when reading image file")
+
+    content = _bytes(_gradient(4, 4))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", short)
+    with pytest.raises(PassingError, match="out of memory"):
+        decode(content, COLOUR)
 
 
 def test_too_many_pixels(monkeypatch: pytest.MonkeyPatch) -> None:

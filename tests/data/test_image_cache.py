@@ -1,16 +1,18 @@
-import json
+import errno
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from paribus.data import workers
-from paribus.data.cache_folder import CacheFolder, Files
+from paribus.data.cache_folder import NO_STAT, CacheFolder, Files
 from paribus.data.decoding import Form
 from paribus.data.image_cache import DecodedImages, ImageCache
 from paribus.data.image_files import scan
@@ -121,6 +123,76 @@ def test_a_file_that_could_not_be_read_is_tried_again(folder: Path, tmp_path: Pa
     assert _numbers(cache.load(files)) == list(range(6))
 
 
+def _fail(monkeypatch: pytest.MonkeyPatch, name: str, error: int, after: int = 0) -> None:
+    """Reading the file fails, but for the first times."""
+    opened, calls = workers._opened, []
+
+    def failing(path: str) -> IO[bytes]:
+        calls.extend([path] if path.endswith(name) else [])
+        if path.endswith(name) and len(calls) > after:
+            raise OSError(error, os.strerror(error), path)
+        return opened(path)
+
+    monkeypatch.setattr(workers, "_opened", failing)
+
+
+@pytest.mark.parametrize("after", [0, 1])  # 1: its hash has been taken by then
+def test_a_failure_that_passes_is_not_kept(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    cache, form = tmp_path / "cache", Form(2, 1, "stretch")
+    (folder / "0.png").write_bytes(b"")
+    bad = {"0.png": "is empty", "3.png": "cannot be read (input/output error)"}
+    with monkeypatch.context() as failing:
+        _fail(failing, "3.png", errno.EIO, after)
+        first = _load(folder, cache, form)
+        assert first.bad == bad and _numbers(first) == [0, 1, 2, 0, 4, 5]
+        _refuse(failing)  # as long as it fails, the others are not decoded again
+        assert _load(folder, cache, form).bad == bad
+    for _ in range(2):
+        found = _load(folder, cache, form)
+        assert found.bad == {"0.png": "is empty"} and _numbers(found) == list(range(6))
+        assert (found.key == first.key) == (after == 1)
+        _refuse(monkeypatch)
+
+
+def test_want_of_memory_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(*_: object) -> None:
+        raise MemoryError
+
+    cache, form = tmp_path / "cache", Form(2, 1, "crop")
+    with monkeypatch.context() as small, pytest.raises(MemoryError) as error:
+        small.setattr(Image, "open", short)
+        _load(folder, cache, form)
+    assert error.value.__notes__ == [f"while decoding {folder / '0.png'}"]
+    assert not [each for each in (cache / "images").iterdir() if each.suffix != ".lock"]
+    assert _numbers(_load(folder, cache, form)) == list(range(6))
+
+
+@pytest.mark.parametrize(
+    ("error", "is_there", "is_read_again"),
+    [(errno.ENOENT, False, False), (errno.EACCES, True, False), (errno.EIO, True, True), (errno.ENOENT, True, True)],
+)
+def test_all_are_read_again_only_where_stat_would_not_tell(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int, is_there: bool, is_read_again: bool
+) -> None:
+    found = _files(folder)
+    files = found if is_there else Files(found.root, found.names, (NO_STAT, *found.stats[1:]), found.shown)
+    cache = ImageCache(CacheFolder(str(tmp_path / "cache")), FORM, 0)
+    _fail(monkeypatch, "0.png", error)
+    first = cache.load(files)
+    assert "cannot be read" in first.bad["0.png"]
+    jobs = []
+
+    def seen(root: str, names: Sequence[str]) -> list[str]:
+        jobs.append(names)
+        return hashes(root, names)
+
+    monkeypatch.setattr("paribus.data.cache_folder.hashes", seen)
+    assert cache.load(files).key == first.key
+    assert bool(jobs) == is_read_again
+
+
 def test_the_first_image_of_another_size_is_named(folder: Path, tmp_path: Path) -> None:
     (folder / "0.png").write_bytes(b"")
     Image.new("L", (5, 4)).save(folder / "3.png")
@@ -155,8 +227,17 @@ def test_too_little_room_is_found_before_decoding(
 
 def test_a_cache_that_is_a_file_is_one_line(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("")
-    with pytest.raises(DataError, match=r"cache cannot be written to: not a directory"):
-        _load(folder, tmp_path / "cache")
+    for cache in (tmp_path / "cache", tmp_path / "cache" / "deeper" / "still"):
+        with pytest.raises(DataError, match=f"{cache} cannot be written to: not a directory"):
+            _load(folder, cache)
+
+
+@pytest.mark.parametrize("name", ["other", None])
+def test_errors_of_other_files_are_not_the_cache_folders(tmp_path: Path, name: str | None) -> None:
+    cache = CacheFolder(str(tmp_path / "cache"))
+    with pytest.raises(OSError, match="Input/output") as error, cache.errors():
+        raise OSError(errno.EIO, "Input/output error", name)
+    assert error.value.filename == name
 
 
 def test_what_a_killed_process_left_is_cleared(folder: Path, tmp_path: Path) -> None:
@@ -229,6 +310,16 @@ def test_a_process_that_dies_is_one_line(folder: Path) -> None:
     assert all(process.returncode is not None for process in two._processes)
 
 
+def test_a_process_that_cannot_start_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    said = r"cannot be started: resource temporarily unavailable; .*data.num_workers"
+    with CacheFolder(str(folder)).errors(), Workers(2) as two, pytest.raises(DataError, match=said):
+        list(two.run(hashes, [(str(folder), ["1.png"])]))
+
+
 def test_an_interruption_ends_the_processes(folder: Path) -> None:
     with pytest.raises(KeyboardInterrupt), Workers(2) as two:
         for _ in two.run(hashes, [(str(folder), ["1.png"])] * 50):
@@ -242,14 +333,11 @@ def test_the_full_disk_of_a_process_is_told(folder: Path, tmp_path: Path) -> Non
         list(two.run(workers.write_pixels, [job]))
 
 
-def test_names_that_are_no_text(tmp_path: Path) -> None:
+def test_names_of_several_lines(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    Image.new("L", (3, 2), 7).save(tmp_path / "plain.png")
-    shutil.copy(tmp_path / "plain.png", os.fsencode(tmp_path / "images") + b"/\xff odd\n.png")
+    Image.new("L", (3, 2), 7).save(tmp_path / "images" / "an\nodd \u00e4.png")
     files = _files(tmp_path / "images")
     for number in (1, 2):
         with Workers(number) as some:
             assert not next(iter(some.run(hashes, [(files.root, files.names)])))[0].startswith("!")
     assert _numbers(_load(tmp_path / "images", tmp_path / "cache")) == [7]
-    (about,) = (tmp_path / "cache" / "images").glob("*.json")
-    assert json.loads(about.read_text())["files"] == list(files.names)

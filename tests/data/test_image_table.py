@@ -1,3 +1,4 @@
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -117,14 +118,17 @@ def test_all_missing_files_are_named_with_their_rows(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         _build(path)
     assert str(error.value) == (
-        f"{path}: 2 image files are not in {tmp_path}: row 18: pictures/x.png, row 19: pictures; set data.folder, or "
-        "mend the rows, or leave them out with data.on_bad_file=skip"
+        f"{tmp_path}: 2 image files cannot be used: row 18: pictures/x.png cannot be read (no such file or directory); "
+        "row 19: pictures cannot be read (no plain file); mend or delete what is named, or leave them out with "
+        "data.on_bad_file=skip"
     )
     data = _build(path, on_bad_file="skip")
     assert sum(data.num_rows(name) for name in ("train", "val", "test")) == 16
     assert "row 18: pictures/x.png cannot be read (no such file or directory)" in data.remarks[0]
     (tmp_path / "pictures").rename(tmp_path / "away")
-    with pytest.raises(DataError, match=r"18 image files are not in .*row 2: pictures/0.png, .*set data.folder"):
+    with pytest.raises(
+        DataError, match=r"none of its image files is in .*, beginning with row 2: pictures/0.png; set data.folder"
+    ):
         _build(path, on_bad_file="skip")
 
 
@@ -134,6 +138,20 @@ def test_bad_files_are_named_with_their_rows(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"1 image file cannot be used: row 5: pictures/3.png is empty; mend"):
         _build(path)
     assert sum(_build(path, on_bad_file="skip").num_rows(name) for name in ("train", "val", "test")) == 15
+
+
+def test_what_is_missing_and_what_is_damaged_is_one_error(tmp_path: Path) -> None:
+    path = _write(tmp_path, [*_rows(), "pictures/x.png,odd"])
+    (tmp_path / "pictures" / "3.png").write_text("no image")
+    with pytest.raises(DataError, match=r"2 image files .* row 5: .* is no image; row 18: .* cannot be read"):
+        _build(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = _write(tmp_path, [*_rows(), "pictures/pipe.png,odd"])
+    os.mkfifo(tmp_path / "pictures" / "pipe.png")
+    with pytest.raises(DataError, match=r"row 18: pictures/pipe.png cannot be read \(no plain file\)"):
+        _build(path)
 
 
 @pytest.mark.parametrize(

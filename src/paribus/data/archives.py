@@ -19,7 +19,7 @@ from typing import IO
 from rich.console import Console
 
 from paribus.data.cache_folder import CacheFolder, Files
-from paribus.data.workers import Workers
+from paribus.data.workers import Workers, naming
 from paribus.errors import DataError
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -88,7 +88,7 @@ def _unpack(path: Path, folder: Path, cache: CacheFolder) -> None:
         if target.parent not in made:
             target.parent.mkdir(parents=True, exist_ok=True)
             made.add(target.parent)
-        with target.open("wb") as output:
+        with naming(target), target.open("wb") as output:
             _copy(path, member, output)
 
 
@@ -104,9 +104,10 @@ def _copy(path: Path, member: Member, output: IO[bytes]) -> None:
         output.write(block)
 
 
-def _inside(path: Path, name: str) -> PurePosixPath:
+def _inside(path: Path, name: str, *, is_folder: bool = False) -> PurePosixPath:
     inner = PurePosixPath(name)
-    if inner.is_absolute() or ".." in inner.parts or not inner.parts or "\0" in name:
+    has_place = bool(inner.parts) or is_folder  # the folder "." is the first member of what tar makes of one
+    if inner.is_absolute() or ".." in inner.parts or not has_place or "\0" in name:
         raise DataError(f"{path}: {name!r} would be unpacked outside of its folder; this archive is not to be trusted")
     return inner
 
@@ -134,7 +135,7 @@ def _tar_members(path: Path) -> Iterator[Member]:
     with tarfile.open(path) as archive:
         for each in archive:
             if each.isdir():
-                _inside(path, each.name)
+                _inside(path, each.name, is_folder=True)
                 continue
             content = archive.extractfile(each) if each.isreg() else None
             if content is None:
@@ -150,7 +151,7 @@ def _zip_members(path: Path) -> Iterator[Member]:
         for each in archive.infolist():
             name, kind = each.filename.replace("\\", "/"), stat.S_IFMT(each.external_attr >> 16)
             if each.is_dir() or name.endswith("/"):
-                _inside(path, name)
+                _inside(path, name, is_folder=True)
                 continue
             if kind not in (0, stat.S_IFREG):
                 raise _no_file(path, name)

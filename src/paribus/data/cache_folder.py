@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from paribus.data.workers import UNREADABLE, Workers, hashes
+from paribus.data.workers import FORBIDDEN, UNREADABLE, Workers, hashes, naming
 from paribus.errors import DataError
 
 GIB = 2**30
+NO_STAT = (0, 0, 0)  # of what cannot be looked at, such as a link to nothing; reading will say why
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class CacheFolder:
         jobs = [(files.root, some) for some in chunks(files.names, 512)]
         found = [each for some in workers.run(hashes, jobs) for each in some]
         content = blake2b(repr((files.names, found)).encode(), digest_size=16).hexdigest()
-        if not any(each.startswith(UNREADABLE) for each in found):  # that may pass, and stat would not tell
+        if all(map(_is_lasting, found, files.stats)):
             with contextlib.suppress(OSError), self.making(index) as partial:
                 partial.write_text(content)
         return content
@@ -92,14 +93,28 @@ class CacheFolder:
 
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:
-        """What cannot be written becomes one line."""
+        """What cannot be written becomes one line. An OSError of another file goes through."""
         try:
             yield
         except OSError as error:
+            if not self._is_ours(error.filename):
+                raise
             reason = (error.strerror or str(error)).lower()
             raise DataError(
                 f"{self.path} cannot be written to: {reason}; set data.cache to a folder that can, with room"
             ) from None
+
+    def _is_ours(self, name: object) -> bool:
+        """Whether it is in this folder, or a folder above that this one cannot be made in."""
+        if not isinstance(name, str):
+            return False
+        place, own = Path(name).absolute(), self.path.absolute()
+        return place.is_relative_to(own) or own.is_relative_to(place)
+
+
+def _is_lasting(found: str, about: tuple[int, ...]) -> bool:
+    """Whether a file's hash stays until stat says something else; most reasons why one cannot be read may pass."""
+    return not found.startswith(UNREADABLE) or about == NO_STAT or found == FORBIDDEN
 
 
 def chunks(names: Sequence[str], size: int) -> list[tuple[str, ...]]:
@@ -111,6 +126,7 @@ def sync(path: Path) -> None:
     """See to it that a file is on the disk before another one says that it is."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with naming(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -9,7 +9,7 @@ from paribus.data.cache_folder import CacheFolder
 from paribus.data.decoding import Form
 from paribus.data.given_splits import HeldOut
 from paribus.data.image_cache import ImageCache
-from paribus.data.images import folder_data
+from paribus.data.image_folder import folder_data
 from paribus.data.loader import Loading
 from paribus.data.module import Split, TensorData
 from paribus.data.published import check_no_folds, published_data, read

@@ -4,7 +4,6 @@ Imports neither torch nor anything slow: processes that do nothing but decode st
 Colour profiles are not applied. Of an animation or a file of several pages, the first picture is taken.
 """
 
-import contextlib
 import io
 import math
 from collections.abc import Callable
@@ -27,6 +26,10 @@ class DecodingError(Exception):
     """The bytes are no image that can be used; the text says why, as it would follow the name of a file."""
 
 
+class PassingError(DecodingError):
+    """The same file may do another time: it could not be read, or memory was short."""
+
+
 @dataclass(frozen=True)
 class Form:
     """How pixels are to be: channels 1 (grey) or 3 (colour), size in pixels of both sides or None, as they are.
@@ -40,13 +43,13 @@ class Form:
 
 
 def decode(content: bytes, form: Form) -> Pixels:
-    """The pixels (C, H, W) of an image file, 0..255. Raises DecodingError."""
+    """The pixels (C, H, W) of an image file, 0..255. Raises DecodingError; MemoryError goes through."""
     if not content:
         raise DecodingError("is empty")
     try:
         picture = _picture(content, form)
         return _array(_resized(picture, form))
-    except DecodingError:
+    except (DecodingError, MemoryError):
         raise
     except UnidentifiedImageError:
         raise DecodingError("is no image") from None
@@ -54,6 +57,8 @@ def decode(content: bytes, form: Form) -> Pixels:
         raise DecodingError("has more pixels than is safe to decode") from None
     except Exception as error:  # Pillow raises nearly anything for bytes that are not what they should be
         reason = " ".join(str(error).split()) or type(error).__name__
+        if "out of memory" in reason:  # said by decoders in C, and for some damaged files as well
+            raise PassingError(f"cannot be decoded ({reason})") from None
         raise DecodingError("is cut short" if "truncated" in reason.lower() else f"is damaged ({reason})") from None
 
 
@@ -65,10 +70,7 @@ def _picture(content: bytes, form: Form) -> Image.Image:
         picture.draft(None, _shortened(picture.size, least))
     picture.load()
     is_tiff = picture.format == TIFF
-    if is_tiff or any(hint in picture.info for hint in HINTS):
-        with contextlib.suppress(Exception):  # a damaged hint leaves the picture as it lies
-            picture = ImageOps.exif_transpose(picture)
-    picture = _eight_bits(picture)
+    picture = _eight_bits(_upright(picture) if is_tiff or any(hint in picture.info for hint in HINTS) else picture)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
@@ -76,6 +78,15 @@ def _picture(content: bytes, form: Form) -> Image.Image:
         is_grey = picture.mode in ("1", "L", "LA")
         return picture if picture.mode == "L" else (picture if is_grey else picture.convert("RGB")).convert("L")
     return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(picture)
+    except MemoryError:
+        raise
+    except Exception:  # a damaged hint leaves the picture as it lies
+        return picture
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from paribus.data.cache_folder import Files
+from paribus.data.cache_folder import NO_STAT, Files
 from paribus.data.given_splits import Labels, canonical, given_names
 from paribus.errors import DataError
 
@@ -15,7 +15,6 @@ ENDINGS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif"),
     *(".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".avif"),
 )
-NO_STAT = (0, 0, 0)  # of what cannot be looked at, such as a link to nothing; reading will say why
 
 
 @dataclass
@@ -49,7 +48,7 @@ class LabelledFiles:
 def scan(root: Path, shown: Path) -> Tree:
     """All below the root. Hidden files and folders are left out; links are followed, but not in circles.
 
-    Raises DataError where a folder cannot be read.
+    Raises DataError where a folder cannot be read, and for a name that is no text.
     """
     tree = Tree(root, shown)
     try:
@@ -70,12 +69,22 @@ def _walk(folder: Path | str, prefix: str, above: frozenset[tuple[int, int]], tr
             is_hidden = entry.name.startswith(".") or entry.name == "__MACOSX"
             if entry.is_dir():
                 if not is_hidden:
+                    _check_text(tree, f"{prefix}{entry.name}")
                     tree.folders.append(f"{prefix}{entry.name}")
                     _walk(entry.path, f"{prefix}{entry.name}/", above | {place}, tree)
             elif is_hidden or not entry.name.lower().endswith(ENDINGS):
                 tree.num_others += 1
             else:
+                _check_text(tree, f"{prefix}{entry.name}")
                 _add(tree, f"{prefix}{entry.name}", entry)
+
+
+def _check_text(tree: Tree, name: str) -> None:
+    """Names are written to tables and figures at the end of a run, which takes no other than UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{tree.shown}: the name {name!r} is not UTF-8; rename it") from None
 
 
 def _add(tree: Tree, name: str, entry: os.DirEntry[str]) -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from paribus.data.cache_folder import CacheFolder, Files
+from paribus.data.cache_folder import NO_STAT, CacheFolder, Files
 from paribus.data.decoding import Form
 from paribus.data.given_splits import HeldOut, Labels, assigned, canonical
 from paribus.data.image_cache import ImageCache
-from paribus.data.image_files import NO_STAT
 from paribus.data.loader import Loading
 from paribus.data.module import Split, TensorData, regression_data
 from paribus.data.reading import LINE, read_table
@@ -60,7 +59,7 @@ def image_table(
     """Read the table, decode what it names, split. Raises DataError with row or file, ConfigError for a column."""
     frame = read_table(Path(path), delimiter)
     _check_columns(frame, path, {"image_column": image_column, "target": target, "split_column": split_column})
-    files, places = _files(frame, path, image_column, folder or str(Path(path).parent), on_bad_file)
+    files, places = _files(frame, path, image_column, folder or str(Path(path).parent))
     targets, names = read_targets(frame, path, target, task, decimal_comma)
     splits = _splits(frame, path, split_column)
 
@@ -103,10 +102,11 @@ def _check_columns(frame: pl.DataFrame, path: str, settings: dict[str, str | Non
             raise DataError(f"{path}: row {line}, column {name!r}: the value is missing; mend or delete the row")
 
 
-def _files(
-    frame: pl.DataFrame, path: str, image_column: str, folder: str, on_bad_file: str
-) -> tuple[Files, tuple[str, ...]]:
-    """The file of each row, and how each is named in an error. Raises DataError that names all that do not exist."""
+def _files(frame: pl.DataFrame, path: str, image_column: str, folder: str) -> tuple[Files, tuple[str, ...]]:
+    """The file of each row, and how each is named in an error. Raises DataError where none exists.
+
+    Where some exist, the others are named later, together with those that cannot be decoded.
+    """
     column = frame[image_column]
     if column.dtype != pl.String:
         raise DataError(f"{path}: column {image_column!r} holds {column.dtype}; it must hold names of image files")
@@ -119,12 +119,10 @@ def _files(
             stats.append((found.st_size, found.st_mtime_ns, found.st_ctime_ns) if is_file else NO_STAT)
         except (OSError, ValueError):
             stats.append(NO_STAT)
-    missing = [place for place, each in zip(places, stats, strict=True) if each == NO_STAT]
-    if missing and (on_bad_file == "error" or len(missing) == len(names)):
-        what = "1 image file is" if len(missing) == 1 else f"{len(missing)} image files are"
+    if set(stats) == {NO_STAT}:
         raise DataError(
-            f"{path}: {what} not in {folder}: {', '.join(missing)}; set data.folder, or mend the rows"
-            + (", or leave them out with data.on_bad_file=skip" if len(missing) < len(names) else "")
+            f"{path}: none of its image files is in {folder}, beginning with {places[0]}; set data.folder, or mend the "
+            "rows"
         )
     return Files(folder, names, tuple(stats), folder), places
 

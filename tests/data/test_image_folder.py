@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from paribus.data.images import image_folder
+from paribus.data.image_folder import image_folder
 from paribus.data.loader import Fold, Loading
 from paribus.data.module import TensorData
 from paribus.data.spec import BinarySpec, ClassificationSpec
@@ -149,14 +149,21 @@ def test_all_bad_files_are_named_and_may_be_skipped(tmp_path: Path) -> None:
     root = _write(tmp_path / "photos", {"a": 9, "b": 8})
     (root / "a" / "0.png").write_bytes(b"")
     (root / "b" / "9.png").write_text("no image")
-    for _ in range(2):  # the second time from the cache
+    cache = tmp_path / "cache" / "images"
+    for _ in range(2):
         with pytest.raises(DataError) as error:
             _build(root)
         assert str(error.value) == (
             f"{root}: 2 image files cannot be used: a/0.png is empty; b/9.png is no image; mend or delete what is "
             "named, or leave them out with data.on_bad_file=skip"
         )
+        assert not [file for file in cache.iterdir() if file.suffix != ".lock"]  # the mended files have another key
     data = _build(root, on_bad_file="skip")
+    kept = sorted(cache.iterdir())
+    assert {".npy", ".json"} < {file.suffix for file in kept}
+    with pytest.raises(DataError, match="2 image files cannot be used"):
+        _build(root)
+    assert sorted(cache.iterdir()) == kept  # those who skip have use for it
     seen = {**_numbers(data, "train"), **_numbers(data, "val"), **_numbers(data, "test")}
     assert seen == {number: "ab"[number > 8] for number in range(17) if number not in (0, 9)}
     assert data.remarks == ("files left out that cannot be used: a/0.png is empty; b/9.png is no image",)
@@ -164,6 +171,18 @@ def test_all_bad_files_are_named_and_may_be_skipped(tmp_path: Path) -> None:
         file.write_bytes(b"")
     with pytest.raises(DataError, match=r"photos: no image of class 'b' can be used"):
         _build(root, on_bad_file="skip")
+
+
+@pytest.mark.parametrize("name", [b"photos/\xe9t\xe9", b"photos/a/\xe9t\xe9.png"])
+def test_names_that_are_no_text_are_refused(tmp_path: Path, name: bytes) -> None:
+    root = _write(tmp_path / "photos", {"a": 8, "b": 8})
+    path = os.path.join(os.fsencode(tmp_path), name)  # noqa: PTH118 - Path takes no bytes
+    (root / "a" / "0.png").rename(os.fsdecode(path)) if name.endswith(b"png") else os.mkdir(path)  # noqa: PTH102
+    with pytest.raises(DataError) as error:
+        _build(root)
+    shown = os.fsdecode(name.removeprefix(b"photos/"))
+    assert str(error.value) == f"{root}: the name {shown!r} is not UTF-8; rename it"
+    assert str(error.value).isprintable()
 
 
 def test_a_folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
