@@ -64,13 +64,14 @@ def build_data(config: Config) -> TensorData:
 
 
 def _augmentation(config: Config) -> list[Any]:
-    """The steps that the config chooses, in order."""
+    """The steps that the config chooses, in order. Raises ConfigError where another step follows one that mixes."""
     built = {choice.part.name: choice.build() for choice in config.several["augmentation"]}
     steps = {name: step for name, step in built.items() if step is not None}
-    mixing = next((name for name, step in steps.items() if isinstance(step, Mixing)), None)
-    if mixing and any(not isinstance(step, Mixing) for step in list(steps.values())[list(steps).index(mixing) :]):
+    are_mixing = [isinstance(step, Mixing) for step in steps.values()]
+    if are_mixing != sorted(are_mixing):
+        first = list(steps)[are_mixing.index(True)]
         raise ConfigError(
-            f"augmentation=[{','.join(steps)}]: {mixing} mixes whole batches once all else is done; list it last"
+            f"augmentation=[{','.join(steps)}]: {first} mixes whole batches once all else is done; list it last"
         )
     return list(steps.values())
 

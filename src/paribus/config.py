@@ -28,7 +28,6 @@ HANDED = {
     "regularization.decay_all": ("optimizer", "decay_all"),
     "regularization.label_smoothing": ("loss", "label_smoothing"),
 }
-FROZEN_AND_EPOCHS = (("fine_tuning", "freeze_epochs"), ("trainer", "max_epochs"))
 OFF = (0, "none")  # values that ask for nothing
 
 # What may be changed for a run that exists: keys, or groups with all their settings. A resumed run would otherwise
@@ -329,8 +328,8 @@ def _without_effect(choices: Mapping[str, Choice]) -> Iterator[str]:
     tuning, weights = choices["fine_tuning"].part.name, choices["model"].settings.get("weights", "none")
     if tuning != "none" and weights == "none":
         yield "fine_tuning is on and model.weights=none: what it freezes or slows down are initial weights"
-    frozen, epochs = (choices[group].settings.get(key) for group, key in FROZEN_AND_EPOCHS)
-    if frozen and epochs and frozen >= epochs:
+    frozen, epochs = choices["fine_tuning"].settings.get("freeze_epochs"), choices["trainer"].settings["max_epochs"]
+    if frozen and frozen >= epochs:
         yield f"fine_tuning.freeze_epochs={frozen}: nothing is unfrozen in the {epochs} epochs of trainer.max_epochs"
 
 

@@ -101,4 +101,5 @@ def test_photographs_train_and_leave_their_figures(paribus: Run) -> None:
     assert {"augmented", "confusion_matrix", "filters", "per_class", "reliability", "worst_mistakes"} <= set(
         _names(folder)
     )
+    assert "path: ${data.root}/hymenoptera-224" in (folder / "config.yaml").read_text()  # follows data.root
     assert (folder / "classes.csv").read_text().startswith("class,examples,")
