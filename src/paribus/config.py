@@ -30,6 +30,9 @@ HANDED = {
 }
 OFF = (0, "none")  # values that ask for nothing
 
+# Where data lies, and who fetches it: not what it is, which the data itself is asked for.
+PLACES = ("data.root", "data.path", "data.folder", "data.cache", "data.num_workers")
+
 # What may be changed for a run that exists: keys, or groups with all their settings. A resumed run would otherwise
 # be trained on former test rows, or compare its figures with those of another question.
 RESUMABLE = (
@@ -37,11 +40,7 @@ RESUMABLE = (
     "scheduler",
     "early_stopping",
     "logger",
-    "data.root",
-    "data.path",
-    "data.folder",
-    "data.cache",
-    "data.num_workers",
+    *PLACES,
     "regularization.l1",
     "regularization.l2",
     "regularization.dropout",
@@ -60,23 +59,11 @@ RESUMABLE = (
     "trainer.steps_per_execution",
 )
 # Of several runs whose figures are put together, such as folds: nothing that would make them differ.
-RESUMABLE_TOGETHER = (
-    "logger",
-    "data.root",
-    "data.path",
-    "data.folder",
-    "data.cache",
-    "data.num_workers",
-    "trainer.accelerator",
-)
+RESUMABLE_TOGETHER = (*PLACES, "logger", "trainer.accelerator")
 KEPT = ("scheduler.interval",)  # all the same: the time that has passed is counted in it
 EVALUABLE = (
-    "data.root",
-    "data.path",
-    "data.folder",
-    "data.cache",
+    *PLACES,
     "data.batch_size",
-    "data.num_workers",
     "trainer.accelerator",
     "trainer.precision",
     "trainer.channels_last",
