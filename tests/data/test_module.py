@@ -245,3 +245,12 @@ def test_regression_takes_rows_of_images_without_copying_them() -> None:
     torch.testing.assert_close(inputs, pixels[10:15] / 255)
     assert isinstance(data.spec, RegressionSpec)
     torch.testing.assert_close(found * data.spec.target_scale + data.spec.target_mean, targets[10:15].float())
+
+
+def test_the_scaler_is_fitted_where_images_are_scaled_and_not_before() -> None:
+    """That reads all training images, and a run that is resumed or tested again takes it from its checkpoint."""
+    data = _images(key="k")
+    data.augment(lambda images, draws: images)
+    assert data.steps_per_epoch == 3 and data._fitted is None
+    next(data.train_dataloader().batches())
+    assert data._fitted is not None

@@ -1,5 +1,7 @@
 """Steps that move pixels: crops, flips, rotation."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Generator, Tensor
 from torchvision.transforms.v2 import functional as F
@@ -44,22 +46,19 @@ def _crop(images: Tensor, top: Tensor, left: Tensor, padding: int, padding_mode:
 
 def flip(*, probability: Probability) -> Augmentation:
     """Mirror left and right. Krizhevsky et al. 2012, sec. 4.1."""
-
-    def step(images: Tensor, generator: Generator) -> Tensor:
-        flipped = images.clone()
-        replace(flipped, draws.happens(generator, len(images), probability), F.horizontal_flip)
-        return flipped
-
-    return step
+    return _sometimes(probability, F.horizontal_flip)
 
 
 def vertical_flip(*, probability: Probability) -> Augmentation:
     """Turn upside down, mirrored."""
+    return _sometimes(probability, F.vertical_flip)
 
+
+def _sometimes(probability: float, operation: Callable[[Tensor], Tensor]) -> Augmentation:
     def step(images: Tensor, generator: Generator) -> Tensor:
-        flipped = images.clone()
-        replace(flipped, draws.happens(generator, len(images), probability), F.vertical_flip)
-        return flipped
+        changed = images.clone()
+        replace(changed, draws.happens(generator, len(images), probability), operation)
+        return changed
 
     return step
 

@@ -184,14 +184,14 @@ class TensorData(LightningDataModule):
         """What makes a batch of images as they lie into a model's inputs, on the device."""
         if not self._is_augmented(name):
             return lambda inputs, epoch, number: self._scaler(inputs.to(self._device))
-        augmentation, image_range = self.augmentation, self._range
+        augmentation = self.augmentation
         assert augmentation is not None
-        scaler = self._scaler.for_range(image_range)
 
         def prepare(inputs: Tensor, epoch: int, number: int) -> Tensor:
+            scaler = self._scaler.for_range(self._range)
             draws = torch.Generator().manual_seed(derive(self._loading.seed, "augmentation", epoch, number))
             images = inputs.to(self._device).to(torch.float32)  # bytes travel, not numbers four times their size
-            return scaler(augmentation(images / image_range, draws))
+            return scaler(augmentation(images / self._range, draws))
 
         return prepare
 
