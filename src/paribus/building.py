@@ -17,7 +17,7 @@ from paribus.augmentation.chosen import Mixer, in_order
 from paribus.config import Config
 from paribus.data.loader import Fold, Loading
 from paribus.data.module import TensorData
-from paribus.data.spec import BinarySpec, ClassificationSpec, DataSpec, RegressionSpec
+from paribus.data.spec import UNKNOWN, BinarySpec, ClassificationSpec, DataSpec, ForecastSpec, RegressionSpec
 from paribus.errors import ConfigError
 from paribus.fine_tuning import FineTuning
 from paribus.initializers import initialize
@@ -25,7 +25,9 @@ from paribus.losses import Loss
 from paribus.optimizers import FULL_BATCH
 from paribus.schedulers import Horizon
 from paribus.tasks.classification import Classification
+from paribus.tasks.forecasting import Forecasting
 from paribus.tasks.regression import Regression
+from paribus.tasks.tagging import Tagging
 from paribus.tasks.task import Task
 from paribus.trainers import available, suits_tensor_cores
 
@@ -35,7 +37,15 @@ TASKS: dict[type[DataSpec], type[Task]] = {
     ClassificationSpec: Classification,
     BinarySpec: Classification,
     RegressionSpec: Regression,
+    ForecastSpec: Forecasting,
 }
+
+
+def kind_of_task(spec: DataSpec) -> type[Task]:
+    """The task that a kind of data is for."""
+    if spec.is_aligned and isinstance(spec, ClassificationSpec):
+        return Tagging
+    return TASKS[type(spec)]
 
 
 def build_data(config: Config) -> TensorData:
@@ -80,6 +90,7 @@ def build_task(config: Config, data: TensorData) -> Task:
     """Loss, initialized model and task for the data. Raises ConfigError for parts that do not fit together."""
     spec, trainer, regularization = data.spec, config["trainer"].settings, config["regularization"]
     loss = _build_loss(config, spec)
+    _check_changes_of_inputs(config, spec)
     model = _build_model(config, spec, loss)
     horizon = Horizon(data.steps_per_epoch * trainer["max_epochs"], trainer["max_epochs"])
     fine_tuning: FineTuning | None = config["fine_tuning"].build()
@@ -94,7 +105,7 @@ def build_task(config: Config, data: TensorData) -> Task:
         return optimizer
 
     make_optimizer(model.parameters())  # settings that do not go together are found now, not in the run
-    return TASKS[type(spec)](
+    return kind_of_task(spec)(
         spec,
         model,
         loss,
@@ -129,7 +140,7 @@ def _build_model(config: Config, spec: DataSpec, loss: Loss) -> nn.Module:
         "model",
         nn.Module,
         spec=spec,
-        num_outputs=loss.num_outputs,
+        num_outputs=loss.num_outputs * spec.num_values,
         activation=lambda: _built(config, "activation", nn.Module),
         **{key: settings[key] for key in ("normalization", "dropout", "spatial_dropout")},
     )
@@ -163,12 +174,14 @@ def _initialize(model: nn.Module, config: Config) -> None:
 
 @torch.no_grad()
 def _check_outputs(model: nn.Module, config: Config, spec: DataSpec, loss: Loss) -> None:
-    """Raise ConfigError where the model does not give (B, num_outputs) for a batch."""
-    inputs, part = torch.zeros(2, *spec.input_shape), config["model"].part
+    """Raise ConfigError where the model does not give (B, num_outputs) for a batch; (B, steps, ...) where aligned."""
+    shape, part = (2, *spec.input_shape), config["model"].part
+    inputs = torch.full(shape, UNKNOWN, dtype=torch.int32) if spec.is_text else torch.zeros(shape)
     outputs = model.eval()(inputs)
     model.train()
     found = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
-    wanted = (len(inputs), loss.num_outputs)
+    steps = spec.input_shape[:1] if spec.is_aligned else ()
+    wanted = (len(inputs), *steps, loss.num_outputs * spec.num_values)
     if found != wanted:
         raise ConfigError(
             f"model {part.name} gives {found} for inputs {tuple(inputs.shape)}, and {wanted} is needed ({part.file})"
@@ -178,7 +191,8 @@ def _check_outputs(model: nn.Module, config: Config, spec: DataSpec, loss: Loss)
 def _build_loss(config: Config, spec: DataSpec) -> Loss:
     chosen = config["loss"]
     if not parts.accepts(chosen.part, "spec", spec):
-        kind = {BinarySpec: "binary classification", RegressionSpec: "regression"}.get(type(spec), "classification")
+        kinds = {BinarySpec: "binary classification", RegressionSpec: "regression", ForecastSpec: "forecasting"}
+        kind = kinds.get(type(spec), "classification")
         every = parts.by_option("loss", config.extension)
         fitting = [option for option, part in every.items() if parts.accepts(part, "spec", spec)]
         raise ConfigError(
@@ -186,6 +200,17 @@ def _build_loss(config: Config, spec: DataSpec) -> Loss:
             f"use loss={' or '.join(fitting)}"
         )
     return _built(config, "loss", Loss, spec=spec, label_smoothing=config["regularization"].settings["label_smoothing"])
+
+
+def _check_changes_of_inputs(config: Config, spec: DataSpec) -> None:
+    """Raise ConfigError for what would change the numbers of tokens as if they were measurements."""
+    noise = config["regularization"].settings["input_noise"]
+    if spec.is_text and noise:
+        raise ConfigError(f"regularization.input_noise={noise} is for numbers, and the data is text; use dropout")
+    mixing = [choice.part.name for choice in config.several["augmentation"] if choice.part.name != "none"]
+    if (spec.is_text or spec.is_stream) and mixing:
+        what = "text" if spec.is_text else "streams, whose state is carried on"
+        raise ConfigError(f"augmentation={mixing[0]} mixes examples, and the data is {what}; use augmentation=none")
 
 
 def _check_batch_norm(model: nn.Module, config: Config) -> None:

@@ -2,7 +2,6 @@
 
 import paribus.torchvision_ops  # noqa: F401, I001 - before anything imports lightning
 
-import functools
 import logging
 import os
 from dataclasses import dataclass
@@ -163,10 +162,9 @@ def _show_data(data: TensorData, task: Task, trainer: Trainer, folder: RunFolder
 
 
 def _draw_test(trainer: Trainer, task: Task, data: TensorData, folder: RunFolder, best_epoch: int) -> None:
-    images = functools.partial(data.images, "test") if data.spec.is_image else None
     curves = figures.learning_curves(folder.rows(), best_epoch, run=folder.title)
-    _save({"learning_curves": curves, **task.figures(folder.title, images)}, trainer, folder)
-    for name, rows in task.tables().items():
+    _save({"learning_curves": curves, **task.figures(folder.title, data)}, trainer, folder)
+    for name, rows in task.tables(data).items():
         folder.write_table(name, rows)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from paribus.data.spec import BinarySpec, ClassificationSpec, RegressionSpec
+from paribus.data.spec import BinarySpec, ClassificationSpec, NumericSpec
 from paribus.errors import ConfigError
 from paribus.types import Fraction, NonNegativeFloat, NonNegativeFloatList, PositiveFloat
 
@@ -169,27 +169,27 @@ def _divide_by_weight(losses: Tensor, weight: Tensor) -> Tensor:
 # Regression: outputs (B, 1), targets (B,) in standard units.
 
 
-def mse(spec: RegressionSpec) -> Loss:
+def mse(spec: NumericSpec) -> Loss:
     """(output - target)^2."""
     return Loss(1, lambda outputs, targets: F.mse_loss(outputs.squeeze(1), targets))
 
 
-def mae(spec: RegressionSpec) -> Loss:
+def mae(spec: NumericSpec) -> Loss:
     """|output - target|."""
     return Loss(1, lambda outputs, targets: F.l1_loss(outputs.squeeze(1), targets))
 
 
-def huber(spec: RegressionSpec, *, delta: PositiveFloat) -> Loss:
+def huber(spec: NumericSpec, *, delta: PositiveFloat) -> Loss:
     """Half the squared error up to delta, then delta * (|error| - delta / 2) (Huber 1964)."""
     return Loss(1, lambda outputs, targets: F.huber_loss(outputs.squeeze(1), targets, delta=delta))
 
 
-def smooth_l1(spec: RegressionSpec, *, beta: PositiveFloat) -> Loss:
+def smooth_l1(spec: NumericSpec, *, beta: PositiveFloat) -> Loss:
     """Half the squared error / beta up to beta, then |error| - beta / 2 (Girshick 2015, eq. 3, with beta = 1)."""
     return Loss(1, lambda outputs, targets: F.smooth_l1_loss(outputs.squeeze(1), targets, beta=beta))
 
 
-def pseudo_huber(spec: RegressionSpec, *, delta: PositiveFloat) -> Loss:
+def pseudo_huber(spec: NumericSpec, *, delta: PositiveFloat) -> Loss:
     """delta^2 * (sqrt(1 + (error / delta)^2) - 1) (Charbonnier et al. 1997; Hartley & Zisserman 2003, app. 6.8)."""
 
     def function(errors: Tensor) -> Tensor:
@@ -199,12 +199,12 @@ def pseudo_huber(spec: RegressionSpec, *, delta: PositiveFloat) -> Loss:
     return _of_errors(function)
 
 
-def log_cosh(spec: RegressionSpec) -> Loss:
+def log_cosh(spec: NumericSpec) -> Loss:
     """log cosh(error) = a + log((1 + e^(-2 a)) / 2) with a = |error|, which never overflows (Saleh & Saleh 2022)."""
     return _of_errors(lambda errors: errors.abs() + torch.log1p(torch.expm1(-2 * errors.abs()) / 2))
 
 
-def quantile(spec: RegressionSpec, *, quantile: Fraction) -> Loss:
+def quantile(spec: NumericSpec, *, quantile: Fraction) -> Loss:
     """quantile * |error| where the output is too low, else (1 - quantile) * |error| (Koenker & Bassett 1978)."""
     return _of_errors(lambda errors: torch.maximum(-quantile * errors, (1 - quantile) * errors))
 

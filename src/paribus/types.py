@@ -4,6 +4,7 @@ Each is checked in pydantic's strict mode, without inf and nan; its description 
 """
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -152,6 +153,43 @@ PaddingMode = Annotated[Literal["zeros", "reflect"], Field(description="zeros or
 Interpolation = Annotated[Literal["nearest", "bilinear"], Field(description="nearest or bilinear")]
 Reduction = Annotated[Literal["fan_in", "fan_out"], Field(description="fan_in or fan_out")]
 RecurrentWeights = Annotated[Literal["orthogonal", "same"], Field(description="orthogonal or same")]
+SequencePooling = Annotated[
+    Literal["last", "mean", "max", "attention"], Field(description="last, mean, max or attention")
+]
+InitialState = Annotated[Literal["zero", "learned"], Field(description="zero or learned")]
+Nonlinearity = Annotated[Literal["tanh", "relu"], Field(description="tanh or relu")]
+WindowNormalization = Annotated[
+    Literal["none", "subtract_last_value", "instance"], Field(description="none, subtract_last_value or instance")
+]
+TokenKind = Annotated[Literal["character", "word", "byte_pair"], Field(description="character, word or byte_pair")]
+TextTask = Annotated[
+    Literal["classification", "regression", "tagging"], Field(description="classification, regression or tagging")
+]
+Gaps = Annotated[Literal["error", "fill", "ignore"], Field(description="error, fill or ignore")]
+Duplicates = Annotated[Literal["error", "mean", "last"], Field(description="error, mean or last")]
+SeriesOutput = Annotated[Literal["horizon", "each_step"], Field(description="horizon or each_step")]
+ErrorUnits = Annotated[Literal["own", "standard"], Field(description="own or standard")]
+
+
+def _rising(borders: list[Any]) -> list[Any]:
+    if any(first >= second for first, second in pairwise(borders)):
+        raise ValueError("not rising")
+    return borders
+
+
+RowBorders = Annotated[
+    list[Annotated[int, Field(ge=1)]],
+    Field(
+        min_length=3,
+        max_length=3,
+        description="three whole numbers, rising: the rows at which train, validation and test end",
+    ),
+    AfterValidator(_rising),
+]
+TimeBorders = Annotated[
+    list[Text],
+    Field(min_length=2, max_length=3, description="the times at which validation and test begin, and test may end"),
+]
 
 
 class ConvolutionBlock(BaseModel):

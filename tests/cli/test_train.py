@@ -180,7 +180,7 @@ SWAPPED = ("activation", "optimizer", "scheduler", "initializer", "averaging", "
     [
         *(f"{group}={name}" for group in SWAPPED for name in parts.options(group, None)),
         *(f"loss={name}" for name in _losses("ClassificationSpec")),
-        *(f"data=diabetes loss={name}" for name in _losses("RegressionSpec")),
+        *(f"data=diabetes loss={name}" for name in _losses("NumericSpec")),
         "data=wine", "data=breast_cancer loss=binary_cross_entropy", "data=digits model=cnn data.batch_size=500",
         *(f"regularization.{setting}" for setting in ("gradient_clip=1", "normalization=batch", "normalization=layer")),
         "trainer.precision=bf16-mixed", "trainer.precision=64-true", "data.scaling=min_max", "data.scaling=none",

@@ -137,9 +137,9 @@ def test_rows_of_larger_inputs_are_prepared_batch_by_batch() -> None:
     inputs, rows = torch.arange(20)[:, None], torch.arange(1, 20, 2)
     seen: list[tuple[int, int, int]] = []
 
-    def prepare(batch: torch.Tensor, epoch: int, number: int) -> torch.Tensor:
-        seen.append((epoch, number, len(batch)))
-        return batch.float() / 2
+    def prepare(batch: Batch, epoch: int, number: int) -> Batch:
+        seen.append((epoch, number, len(batch[0])))
+        return batch[0].float() / 2, batch[1]
 
     loader = BatchLoader(inputs, 10 * rows, Loading(0, 4, 1), shuffle=True, rows=rows, prepare=prepare)
     loader.sampler.set_epoch(3)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from paribus.seeding import derive
 
-Batch = tuple[Tensor, Tensor]  # inputs (B, ...), targets (B,)
-Prepare = Callable[[Tensor, int, int], Tensor]  # a batch's inputs, the epoch, the batch's number in it -> inputs
+Batch = tuple[Tensor, Tensor]  # inputs (B, ...), targets (B, ...)
+Prepare = Callable[[Batch, int, int], Batch]  # a batch as it lies, the epoch, its number in it -> as a model takes it
 Step = list[Batch]  # the batches whose gradients make one optimizer step: one, or more where they are accumulated
 
 
@@ -41,6 +41,9 @@ class Loading:
     done: set[str] = field(default_factory=set, compare=False)  # of these, what the splitting has seen to
 
 
+LENGTHS_POOLED = 50  # batches that are sorted by length together
+
+
 class EpochOrder:
     """The order of samples: a function of seed and epoch alone, or as they lie where seed is None.
 
@@ -67,13 +70,36 @@ class EpochOrder:
         return torch.randperm(self.num_samples, generator=generator)
 
 
+class BucketOrder(EpochOrder):
+    """An epoch's order in which the sequences of a batch are of like lengths, so that little of it is padding.
+
+    Of the shuffled samples, each pool of LENGTHS_POOLED batches is sorted by length, and the full batches are shuffled.
+    """
+
+    def __init__(self, lengths: Tensor, batch_size: int, seed: int, labels: Tensor | None = None) -> None:
+        super().__init__(len(lengths), seed, labels)
+        self._lengths, self._batch_size = lengths, batch_size
+
+    def indices(self) -> Tensor:
+        """(N,) positions of the samples in this epoch."""
+        pools = super().indices().split(LENGTHS_POOLED * self._batch_size)
+        sorted_pools = [pool[self._lengths[pool].argsort(stable=True)] for pool in pools]
+        batches = torch.cat(sorted_pools).split(self._batch_size)
+        full = len(batches) - (len(batches[-1]) < self._batch_size)
+        assert self.seed is not None
+        generator = torch.Generator().manual_seed(derive(self.seed, "batches", self.epoch))
+        order = torch.randperm(full, generator=generator).tolist()
+        return torch.cat([batches[number] for number in (*order, *range(full, len(batches)))])
+
+
 class BatchLoader:
     """Yields groups of `steps_per_execution` steps of `accumulate` batches, the last of each as small as what is left.
 
     A last batch of a single row joins the one before it: batch normalization cannot use one row, and the batches
     are the same with or without it. The position within an epoch is kept by state_dict, in groups.
 
-    With `rows` (N,), the samples are those rows of inputs. `prepare` makes a model's inputs of those that lie there.
+    With `rows` (N,), the samples are those rows of inputs. `prepare` makes of a batch as it lies what a model takes.
+    An `order` replaces the one that follows from shuffle.
     """
 
     def __init__(
@@ -85,11 +111,13 @@ class BatchLoader:
         shuffle: bool,
         rows: Tensor | None = None,
         prepare: Prepare | None = None,
+        order: EpochOrder | None = None,
     ) -> None:
         self.inputs, self.targets, self._rows, self._prepare = inputs, targets, rows, prepare
         labels = targets if shuffle and loading.sampling == "balanced" else None
         # Lightning looks for set_epoch in these two, as in a DataLoader.
-        self.sampler, self.batch_sampler = EpochOrder(len(targets), loading.seed if shuffle else None, labels), None
+        plain = EpochOrder(len(targets), loading.seed if shuffle else None, labels)
+        self.sampler, self.batch_sampler = order or plain, None
         self.batch_size, self.steps_per_execution = loading.batch_size, loading.steps_per_execution
         full, rest = divmod(len(targets), loading.batch_size)
         self.num_batches = max(1, full + (rest > 1))
@@ -122,8 +150,7 @@ class BatchLoader:
         inputs = self.inputs.index_select(0, indices if self._rows is None else self._rows[indices])
         if self._prepare is None:
             return inputs, targets
-        inputs = self._prepare(inputs, self.sampler.epoch, number)
-        return inputs, targets.to(inputs.device)
+        return self._prepare((inputs, targets), self.sampler.epoch, number)
 
     def state_dict(self) -> dict[str, Any]:
         """The number of groups already given out in this epoch; 0 after the last. And how large they are."""

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from paribus.augmentation import Augmentation
 from paribus.data import scaling
-from paribus.data.loader import BatchLoader, Loading, Prepare, Step
-from paribus.data.spec import ClassificationSpec, DataSpec, RegressionSpec
+from paribus.data.loader import Batch, BatchLoader, EpochOrder, Loading, Prepare, Step
+from paribus.data.spec import NO_TARGET, ClassificationSpec, DataSpec, RegressionSpec
+from paribus.data.windows import moved
 from paribus.errors import ConfigError, DataError
 from paribus.seeding import derive
 
@@ -25,10 +26,10 @@ RESIDENT_SHARE = 0.25  # of a GPU's free memory, for images in bytes; more stay 
 
 @dataclass(frozen=True)
 class Split:
-    """inputs (N, ...) and targets (N,) of one split.
+    """inputs (N, ...) and targets (N, *target_shape) of one split.
 
     With `rows` (N,), the split is those rows of inputs, which may be more and lie on the disk. A `key` stands for
-    the content of inputs, which need not be read for it.
+    the content of inputs, which need not be read for it, and is known to be of finite numbers.
     """
 
     inputs: Tensor
@@ -48,7 +49,8 @@ class TensorData(LightningDataModule):
     """Splits "train", "val" and "test" as tensors, sliced a batch at a time.
 
     Raises DataError for what would not train rightly (an empty split, a wrong shape, NaN, a label out of range) and
-    ConfigError for a batch size above the training rows.
+    ConfigError for a batch size above the training rows. Inputs are scaled as scaling_kind says; None leaves them as
+    they are, such as numbers of tokens and windows of a series that is scaled.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class TensorData(LightningDataModule):
         spec: DataSpec,
         loading: Loading,
         *,
-        scaling_kind: str,
+        scaling_kind: str | None,
         image_range: float | None = None,
     ) -> None:
         super().__init__()
@@ -66,7 +68,7 @@ class TensorData(LightningDataModule):
         _check_done(loading)
         train = splits["train"]
         rows = len(train)
-        if loading.sampling == "balanced" and not isinstance(spec, ClassificationSpec):
+        if loading.sampling == "balanced" and (spec.is_aligned or not isinstance(spec, ClassificationSpec)):
             raise ConfigError("data.sampling=balanced draws classes evenly, and this data has none; use shuffled")
         if loading.batch_size > rows:
             raise ConfigError(
@@ -76,7 +78,8 @@ class TensorData(LightningDataModule):
         self.remarks: tuple[str, ...] = ()  # what became of columns and files, for people
         self._raw = dict(splits)
         self._image_range = image_range or (255.0 if train.inputs.dtype == torch.uint8 else None)
-        self._fit = partial(scaling.fit, scaling_kind, train.inputs, self._image_range, train.rows)
+        self._is_ready_made = scaling_kind is None
+        self._fit = partial(scaling.fit, scaling_kind or "none", train.inputs, self._image_range, train.rows)
         self._fitted = None if train.key and scaling_kind == "standard" else self._fit()
         self.augmentation: Augmentation | None = None
         self._ready: dict[str, Split] = {}
@@ -139,8 +142,13 @@ class TensorData(LightningDataModule):
             self._loading,
             shuffle=name == "train",
             rows=split.rows,
-            prepare=self._prepare(name) if split.inputs.dtype == torch.uint8 or self._is_augmented(name) else None,
+            prepare=self._prepare(name, split),
+            order=self._order(name, split),
         )
+
+    def _order(self, name: str, split: Split) -> EpochOrder | None:
+        """An order of a split's samples in place of the usual one."""
+        return None
 
     def _is_augmented(self, name: str) -> bool:
         return name == "train" and self.augmentation is not None
@@ -150,10 +158,10 @@ class TensorData(LightningDataModule):
         if name not in self._ready:
             split, device = self._raw[name], self._device
             is_large = split.inputs.dtype == torch.uint8 and 4 * split.inputs.numel() > LARGEST_FLOATS
-            if is_large or self._is_augmented(name):
+            if is_large or self._is_ready_made or self._is_augmented(name):
                 inputs = self._to_device(split.inputs)
                 rows = None if split.rows is None else split.rows.to(inputs.device)
-                self._ready[name] = Split(inputs, split.targets.to(inputs.device), rows)
+                self._ready[name] = Split(inputs, moved(split.targets, inputs.device), rows)
             else:
                 inputs = split.inputs if split.rows is None else split.inputs[split.rows]
                 self._ready[name] = Split(self._scaler(inputs).to(device), split.targets.to(device))
@@ -177,23 +185,26 @@ class TensorData(LightningDataModule):
             return inputs
         if place not in self._moved:
             free, _ = torch.cuda.mem_get_info(self._device)
-            self._moved[place] = inputs.to(self._device) if inputs.nbytes <= RESIDENT_SHARE * free else inputs
+            size = inputs.untyped_storage().nbytes()
+            self._moved[place] = moved(inputs, self._device) if size <= RESIDENT_SHARE * free else inputs
         return self._moved[place]
 
-    def _prepare(self, name: str) -> Prepare:
-        """What makes a batch of images as they lie into a model's inputs, on the device."""
-        if not self._is_augmented(name):
-            return lambda inputs, epoch, number: self._scaler(inputs.to(self._device))
-        augmentation = self.augmentation
-        assert augmentation is not None
+    def _prepare(self, name: str, split: Split) -> Prepare | None:
+        """What makes a batch as it lies into what a model takes, on the device; None where it is that already."""
+        if self._is_augmented(name):
+            return self._augmented
+        if split.inputs.dtype == torch.uint8:
+            return lambda batch, epoch, number: (self._scaler(batch[0].to(self._device)), batch[1].to(self._device))
+        if self._is_ready_made:
+            return lambda batch, epoch, number: (batch[0].to(self._device), batch[1].to(self._device))
+        return None
 
-        def prepare(inputs: Tensor, epoch: int, number: int) -> Tensor:
-            scaler = self._scaler.for_range(self._range)
-            draws = torch.Generator().manual_seed(derive(self._loading.seed, "augmentation", epoch, number))
-            images = inputs.to(self._device).to(torch.float32)  # bytes travel, not numbers four times their size
-            return scaler(augmentation(images / self._range, draws))
-
-        return prepare
+    def _augmented(self, batch: Batch, epoch: int, number: int) -> Batch:
+        assert self.augmentation is not None
+        scaler = self._scaler.for_range(self._range)
+        draws = torch.Generator().manual_seed(derive(self._loading.seed, "augmentation", epoch, number))
+        images = batch[0].to(self._device).to(torch.float32)  # bytes travel, not numbers four times their size
+        return scaler(self.augmentation(images / self._range, draws)), batch[1].to(self._device)
 
     def transfer_batch_to_device(self, batch: list[Step], device: torch.device, dataloader_idx: int) -> list[Step]:
         """Batches of resident data are there already."""
@@ -206,9 +217,13 @@ class TensorData(LightningDataModule):
         for name, split in self._raw.items():
             content = split.key.encode() if split.key else split.inputs.contiguous().numpy().data
             found[name] = blake2b(content, digest_size=16)
-            for tensor in (split.targets, *(() if split.rows is None else [split.rows])):
+            for tensor in self._beside_key(split):
                 found[name].update(tensor.contiguous().numpy().data)
         return {name: hashed.hexdigest() for name, hashed in found.items()}
+
+    def _beside_key(self, split: Split) -> tuple[Tensor, ...]:
+        """What a split's key does not stand for."""
+        return (split.targets,) if split.rows is None else (split.targets, split.rows)
 
     def state_dict(self) -> dict[str, Any]:
         """What was fitted on the training split, as plain numbers, and which data it was."""
@@ -243,13 +258,15 @@ def _check_split(name: str, split: Split, spec: DataSpec) -> None:
         raise DataError(f"the {name} split is empty; give it more rows (data.validation_fraction, data.test_fraction)")
     if tuple(inputs.shape[1:]) != spec.input_shape:
         raise DataError(f"{name} inputs have the shape {tuple(inputs.shape[1:])} an example, not {spec.input_shape}")
-    if targets.shape != (num_rows,):
+    if targets.shape != (num_rows, *spec.target_shape):
+        remedy = "" if spec.target_shape else ": give one value an example"
         raise DataError(
-            f"{name} targets have the shape {tuple(targets.shape)}, not ({num_rows},): give one value an example"
+            f"{name} targets have the shape {tuple(targets.shape)}, not {(num_rows, *spec.target_shape)}{remedy}"
         )
-    _check_finite(f"{name} inputs", inputs)
+    if split.key is None:
+        _check_finite(f"{name} inputs", inputs)
     if isinstance(spec, ClassificationSpec):
-        _check_labels(name, targets, spec.num_classes)
+        _check_labels(name, targets[targets != NO_TARGET] if spec.is_aligned else targets, spec.num_classes)
     elif isinstance(spec, RegressionSpec):
         _check_finite(f"{name} targets", targets)
 

@@ -22,11 +22,11 @@ class Scaler:
     scale: list[float]
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """inputs (N, F) or (N, C, H, W) of any type -> the same shape, float32.
+        """inputs (N, F), (N, steps, F) or (N, C, H, W) of any type -> the same shape, float32.
 
         Inputs in double precision are centred in it: values far from zero would lose their digits.
         """
-        view = (1, -1) + (1,) * (inputs.ndim - 2)
+        view = (1, 1, -1) if inputs.ndim == 3 else (1, -1) + (1,) * (inputs.ndim - 2)
         dtype = torch.float64 if inputs.dtype == torch.float64 else torch.float32
         shift, scale = (
             torch.tensor(values, dtype=dtype).view(view).to(inputs.device, non_blocking=True)
@@ -44,12 +44,13 @@ class Scaler:
 
 
 def fit(kind: str, inputs: Tensor, image_range: float | None, rows: Tensor | None = None) -> Scaler:
-    """A scaler fitted on training inputs (N, F) or (N, C, H, W), or on some rows (n,) of them.
+    """A scaler fitted on training inputs (N, F), (N, steps, F) or (N, C, H, W), or on some rows (n,) of them.
 
     kind: standard (mean 0, deviation 1), min_max (0..1; for images over their type's range 0..image_range, so that
     every pixel has the same scale), imagenet (the mean and deviation that ImageNet's weights were trained with) or
     none. A constant feature is only shifted. Raises ConfigError for imagenet where images are not of three channels.
     """
+    inputs = inputs.transpose(1, 2) if inputs.ndim == 3 else inputs  # features first, as an image's channels
     features = inputs.shape[1]
     shift, scale = torch.zeros(features), torch.ones(features)
     if kind == "imagenet":

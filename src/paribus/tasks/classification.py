@@ -1,6 +1,7 @@
 """Classification. Shapes: B batch, N test examples, C classes."""
 
 from collections.abc import Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -11,8 +12,9 @@ from torchmetrics import Metric, MetricCollection
 from torchmetrics import classification as metric
 
 from paribus import figures
+from paribus.data.module import TensorData
 from paribus.data.spec import ClassificationSpec
-from paribus.tasks.task import Images, Task
+from paribus.tasks.task import Task
 
 TOP = 5  # of images: the share whose class is among the five likeliest, as usual since ImageNet
 
@@ -52,7 +54,7 @@ class Classification(Task):
         found = probabilities(outputs)
         return (found[:, 1].contiguous() if self.spec.num_classes == 2 else found), targets
 
-    def figures(self, run: str, images: Images | None) -> dict[str, Figure]:
+    def figures(self, run: str, data: TensorData) -> dict[str, Figure]:
         """Confusion matrix, ROC, reliability and scores of each class; of images the worst mistakes and the filters."""
         found, targets = self._tested_probabilities()
         predicted, names = found.argmax(1), self.spec.class_names
@@ -62,14 +64,15 @@ class Classification(Task):
             "reliability": figures.reliability(found, targets, names, run=run),
             "per_class": figures.per_class(class_scores(predicted, targets, names), run=run),
         }
-        if images is not None:
+        if self.spec.is_image:
+            images = partial(data.images, "test")
             drawn["worst_mistakes"] = figures.worst_mistakes(found, targets, names, images, run=run)
         weights = first_filters(self.model, self.spec.input_shape) if self.spec.is_image else None
         if weights is not None:
             drawn["filters"] = figures.filters(weights, run=run)
         return drawn
 
-    def tables(self) -> dict[str, list[dict[str, Any]]]:
+    def tables(self, data: TensorData) -> dict[str, list[dict[str, Any]]]:
         """The scores of each class."""
         found, targets = self._tested_probabilities()
         return {"classes": class_scores(found.argmax(1), targets, self.spec.class_names)}

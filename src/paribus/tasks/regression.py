@@ -6,8 +6,9 @@ from torch import Tensor
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection, R2Score
 
 from paribus import figures
+from paribus.data.module import TensorData
 from paribus.data.spec import RegressionSpec
-from paribus.tasks.task import Images, Task
+from paribus.tasks.task import Task
 
 
 class Regression(Task):
@@ -32,7 +33,7 @@ class Regression(Task):
         scale, mean = self.spec.target_scale, self.spec.target_mean
         return outputs.squeeze(1).double() * scale + mean, targets.double() * scale + mean
 
-    def figures(self, run: str, images: Images | None) -> dict[str, Figure]:
+    def figures(self, run: str, data: TensorData) -> dict[str, Figure]:
         """Predicted against true."""
         drawn = figures.predicted_against_true(*self.test_results(), self.spec.target_name, run=run)
         return {"predicted_against_true": drawn}

@@ -20,12 +20,11 @@ from paribus.data.spec import DataSpec
 from paribus.errors import ConfigError, nearest
 from paribus.fine_tuning import FineTuning
 from paribus.losses import Loss
+from paribus.models.carrying import CarriesState
 from paribus.optimizers import layout_of_now, settings_of_now
 from paribus.regularization import Regularization
 from paribus.schedulers import Schedule
 from paribus.tasks.meter import Meter
-
-Images = Callable[[Tensor], Tensor]  # positions (n,) -> images (n, C, H, W) of 0..1
 
 
 class Task(LightningModule):
@@ -57,6 +56,7 @@ class Task(LightningModule):
         self.spec, self.model, self.loss = spec, model, loss
         self.make_optimizer, self._regularization = make_optimizer, regularization
         self.steps_per_epoch, self._log_every_n_steps = steps_per_epoch, log_every_n_steps
+        self._carriers = [each for each in model.modules() if isinstance(each, CarriesState)] if spec.is_stream else []
         self._weights = [weight for weight in model.parameters() if weight.ndim > 1]
         self._is_channels_last = any(weight.ndim == 4 and not weight.is_contiguous() for weight in self._weights)
         self._meters = {stage: Meter(stage, self.metrics(stage), self.readable) for stage in ("train", "val", "test")}
@@ -72,18 +72,22 @@ class Task(LightningModule):
 
     @abstractmethod
     def readable(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """outputs (B, K), targets (B,) -> predictions and targets as people and metrics read them."""
+        """outputs (M, K), targets (M,) as `flat` gives them -> both as people and metrics read them."""
 
     @abstractmethod
-    def figures(self, run: str, images: Images | None) -> dict[str, Figure]:
-        """Figures of the test that has just run, by file name; `run` is named in each.
+    def figures(self, run: str, data: TensorData) -> dict[str, Figure]:
+        """Figures of the test that has just run on `data`, by file name; `run` is named in each."""
 
-        `images` gives test images by position, where the data is of images.
-        """
-
-    def tables(self) -> dict[str, list[dict[str, Any]]]:
-        """Tables of the test that has just run, by file name: rows of values by column."""
+    def tables(self, data: TensorData) -> dict[str, list[dict[str, Any]]]:
+        """Tables of the test that has just run on `data`, by file name: rows of values by column."""
         return {}
+
+    def flat(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """outputs (B, ...) of the model, targets (B, *target_shape) -> (M, K), (M,): a row for each real target.
+
+        All that is measured, the loss first, is a mean over these.
+        """
+        return outputs, targets
 
     def test_results(self) -> tuple[Tensor, Tensor]:
         """Readable predictions and targets of the whole test that has just run, on the CPU."""
@@ -120,8 +124,9 @@ class Task(LightningModule):
         self.freeze_for(self.current_epoch)
 
     def on_train_epoch_start(self) -> None:
-        """Freeze or unfreeze what is to be so in this epoch."""
+        """Freeze or unfreeze what is to be so in this epoch; streams begin anew."""
         self.freeze_for(self.current_epoch)
+        self._forget()
 
     def freeze_for(self, epoch: int) -> None:
         """What fine-tuning does at the start of an epoch, from 0, to a model in train mode."""
@@ -129,8 +134,9 @@ class Task(LightningModule):
             self._fine_tuning.apply(self.model, epoch)
 
     def on_test_start(self) -> None:
-        """As on_fit_start."""
+        """As on_fit_start; and streams begin anew."""
         self._move_metrics()
+        self._forget()
 
     def _move_metrics(self) -> None:
         for meter in self._meters.values():
@@ -139,6 +145,8 @@ class Task(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """What the training figures are made of so far; and beside averaged weights, if any, those in training."""
         checkpoint["train_meter"] = self._meters["train"].state_dict()
+        if self._carriers:
+            checkpoint["carried"] = [each.carried for each in self._carriers]
         if self._average is not None and self._average.has_begun:
             checkpoint["averaging"] = self._average.state_dict()
             checkpoint["weights_in_training"] = checkpoint["state_dict"]
@@ -149,6 +157,8 @@ class Task(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from there."""
         self._meters["train"].load_state_dict(checkpoint["train_meter"])
+        for carrier, state in zip(self._carriers, checkpoint.get("carried", ()), strict=True):
+            carrier.carried = state
         if self._average is not None and "averaging" in checkpoint and self.trainer.training:
             weights = {name.removeprefix("model."): weight for name, weight in checkpoint["state_dict"].items()}
             self._average.load_state_dict(checkpoint["averaging"], weights)
@@ -176,26 +186,41 @@ class Task(LightningModule):
             return _total(losses).detach()
 
         optimizer.step(closure)
+        self._carry()
         self._regularization.limit(self._weights_in_training)
         if self._average is not None:
             self._average.update("step", self.current_epoch)
         self._move_schedule("step")
 
+    def _carry(self) -> None:
+        """What a batch of streams ended with is what the next one begins with."""
+        for carrier in self._carriers:
+            carrier.carry()
+
+    def _forget(self) -> None:
+        for carrier in self._carriers:
+            carrier.carried = None
+
+    def count(self, targets: Tensor) -> int:
+        """How many of a batch's targets (B, *target_shape) `flat` keeps."""
+        return targets.numel()
+
     def _backward(self, step: Step, number: int, *, is_measured: bool) -> dict[str, Tensor]:
         """Add up the gradients of the step's batches, each weighted by its rows; the step's loss and penalties."""
-        rows = sum(len(targets) for _, targets in step)
+        rows = sum(self.count(targets) for _, targets in step) if len(step) > 1 else 0
         found: list[dict[str, Tensor]] = []
-        for place, (inputs, targets) in enumerate(step):
+        for place, (inputs, given) in enumerate(step):
             inputs, partner, share = self._mixed(self._regularization.noisy(inputs, number, place), number, place)
-            outputs = self(inputs)
+            raw = self(inputs)
+            outputs, targets = self.flat(raw, given)
             loss = self.loss(outputs, targets)
             if partner is not None:
-                loss = share * loss + (1 - share) * self.loss(outputs, targets[partner])
+                loss = share * loss + (1 - share) * self.loss(*self.flat(raw, given[partner]))
             losses = {"loss": loss, **self._regularization.penalties(self._weights_in_training)}
             if is_measured:
                 self._meters["train"].add(outputs, targets, losses, number + 1)
             if len(step) > 1:
-                losses = {name: loss * (len(targets) / rows) for name, loss in losses.items()}
+                losses = {name: loss * (self.count(given) / rows) for name, loss in losses.items()}
             self.manual_backward(_total(losses))
             found.append(losses)
         return found[0] if len(found) == 1 else {name: _sum(each[name] for each in found) for name in found[0]}
@@ -244,15 +269,17 @@ class Task(LightningModule):
 
     def _measure(self, steps: Sequence[Step], stage: str) -> None:
         for inputs, targets in itertools.chain.from_iterable(steps):
-            outputs = self(inputs)
+            outputs, targets = self.flat(self(inputs), targets)
+            self._carry()
             self._meters[stage].add(outputs, targets, {"loss": self.loss(outputs, targets)}, self._measured)
             self._measured += 1
             if stage == "test":
                 self._tested.append((outputs.cpu(), targets.cpu()))
 
     def on_validation_start(self) -> None:
-        """Measure the average of the weights, where there is one."""
+        """Measure the average of the weights, where there is one; streams begin anew."""
         self._measured = 0
+        self._forget()
         if self._average is not None:
             self._average.update("epoch", self.current_epoch)
             self._average.exchange()
