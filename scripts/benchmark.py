@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import document, epoch, image_epoch, image_step, measuring, optimizers, per_image, start
+from benchmarks import document, epoch, image_epoch, image_step, measuring, optimizers, per_image, sequences, start
 from benchmarks.measuring import Benchmark, Settings
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "optimizers": optimizers.benchmark,
     "image_step": image_step.benchmark,
     "image_epoch": image_epoch.benchmark,
+    "sequences": sequences.benchmark,
 }
 
 

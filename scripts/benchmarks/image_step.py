@@ -3,16 +3,13 @@
 `python -m benchmarks.image_step LOOP SIZE FOLDER` prints the seconds of one of LOOPS. Shapes: B batch, S size.
 """
 
-import contextlib
-import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import torch
@@ -21,8 +18,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim import Adam
 
+from benchmarks import framework_step
 from benchmarks.measuring import Row, Settings, in_turns, reported_seconds
-from paribus import composition, config
 from paribus.torchvision_ops import torchvision
 
 NUM_CLASSES = 10
@@ -111,35 +108,11 @@ def bare_seconds(case: Case, folder: Path) -> float:
         F.cross_entropy(model(images), labels).backward()
         optimizer.step()
         ends.append(time.perf_counter())
-    return _mean_seconds(ends, case)
-
-
-class _Measured(BaseException):
-    """No error: ends a run that has made all steps that are timed."""
+    return framework_step.mean_seconds(ends, case.num_warm_up)
 
 
 def framework_seconds(case: Case, folder: Path) -> float:
-    """Seconds of a step of the framework on the images in a folder, from step end to step end."""
-    # Only now: the other loop needs no lightning.
-    from paribus.experiment import run
-    from paribus.progress import ProgressReport
-
-    os.environ["FORCE_COLOR"] = "1"  # the progress bar of a terminal is drawn, though nobody sees it here
-    report_step, ends = ProgressReport.on_train_batch_end, list[float]()
-
-    def report_and_time(*arguments: object) -> None:
-        report_step(*arguments)  # type: ignore[arg-type]
-        ends.append(time.perf_counter())
-        if len(ends) == case.num_warm_up + case.num_steps:
-            raise _Measured
-
-    with mock.patch.object(ProgressReport, "on_train_batch_end", report_and_time), contextlib.suppress(_Measured):
-        run(_config(case, folder))
-    print()  # ends the line of the bar
-    return _mean_seconds(ends, case)
-
-
-def _config(case: Case, folder: Path) -> config.Config:
+    """Seconds of a step of the framework on the images in a folder."""
     overrides = [
         "experiment=null",
         "data=image_folder",
@@ -151,12 +124,7 @@ def _config(case: Case, folder: Path) -> config.Config:
         f"model.stochastic_depth={STOCHASTIC_DEPTH}",
         "trainer.log_every_n_steps=10",
     ]
-    return config.check(composition.compose(overrides))
-
-
-def _mean_seconds(ends: Sequence[float], case: Case) -> float:
-    """Of the times at which steps ended."""
-    return (ends[-1] - ends[case.num_warm_up - 1]) / case.num_steps
+    return framework_step.framework_seconds(overrides, case.num_warm_up, case.num_steps)
 
 
 LOOPS: dict[str, Callable[[Case, Path], float]] = {"bare": bare_seconds, "framework": framework_seconds}

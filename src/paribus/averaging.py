@@ -80,6 +80,9 @@ class Average:
         """Let the model and the average change places."""
         for place, tensor in enumerate(self._of_model() if self._tensors else ()):
             tensor.data, self._tensors[place] = self._tensors[place], tensor.data
+        for layer in self._model.modules():
+            if isinstance(layer, nn.RNNBase):
+                layer.flatten_parameters()  # cuDNN wants an LSTM's weights in one piece of memory
 
     def state_dict(self) -> dict[str, Any]:
         """How many weights are in it; the average itself is what a checkpoint's state_dict holds."""

@@ -22,6 +22,7 @@ from paribus.errors import ConfigError
 from paribus.fine_tuning import FineTuning
 from paribus.initializers import initialize
 from paribus.losses import Loss
+from paribus.models.window_normalization import wrap
 from paribus.optimizers import FULL_BATCH
 from paribus.schedulers import Horizon
 from paribus.tasks.classification import Classification
@@ -148,6 +149,7 @@ def _build_model(config: Config, spec: DataSpec, loss: Loss) -> nn.Module:
         raise ConfigError(f"model {config['model'].part.name} has no weights to train ({config['model'].part.file})")
     _check_batch_norm(model, config)
     _initialize(model, config)
+    model = wrap(model, spec)  # only now: by the names of its layers a model starts alike with and without
     _check_outputs(model, config, spec, loss)
     if trainer["precision"] == "64-true":
         model.double()  # now, not when training starts: a checkpoint's weights must not pass through 32 bits

@@ -5,6 +5,7 @@ import os
 import pickle
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from torch import nn
 from paribus.data.module import TensorData
 from paribus.errors import ConfigError, RunError
 
-DATA = TensorData.__qualname__  # the key under which Lightning keeps a data module's state
+KEYS = ("state_dict", "epoch", "loops", "callbacks")  # beside them Lightning keeps the data's state by its class
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -60,10 +61,14 @@ def load(path: Path) -> dict[str, Any]:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError):
         raise ConfigError(f"{path} is no checkpoint that can be loaded: it is damaged or foreign") from None
-    for key in ("state_dict", "epoch", "loops", "callbacks", DATA):
+    _check_keys(checkpoint, KEYS, path)
+    return checkpoint  # type: ignore[no-any-return]
+
+
+def _check_keys(checkpoint: object, keys: Sequence[str], path: Path) -> None:
+    for key in keys:
         if not isinstance(checkpoint, dict) or key not in checkpoint:
             raise ConfigError(f"{path} is no checkpoint of Paribus: it holds no {key}")
-    return checkpoint  # type: ignore[no-any-return]
 
 
 def load_for(module: nn.Module, data: TensorData, path: Path) -> dict[str, Any]:
@@ -81,7 +86,9 @@ def load_for(module: nn.Module, data: TensorData, path: Path) -> dict[str, Any]:
             f"{path} does not fit the config: {name} is {saved.get(name, 'missing')} in the checkpoint and "
             f"{wanted.get(name, 'missing')} in the model"
         )
-    data.load_state_dict(checkpoint[DATA])
+    key = type(data).__qualname__
+    _check_keys(checkpoint, [key], path)
+    data.load_state_dict(checkpoint[key])
     return checkpoint
 
 

@@ -34,10 +34,11 @@ log = logging.getLogger("paribus")
 
 @dataclass(frozen=True)
 class Result:
-    """What a run ends with: its folder and the figures of metrics.json."""
+    """What a run ends with: its folder, the figures of metrics.json, and a line on how it compares, if any."""
 
     folder: Path
     metrics: dict[str, Any]
+    verdict: str | None = None
 
 
 def run(config: Config, resume: Path | None = None, place: Path | None = None) -> Result:
@@ -72,7 +73,7 @@ def run(config: Config, resume: Path | None = None, place: Path | None = None) -
         log.info("finished: %s", ", ".join(f"{name} {value}" for name, value in metrics.items()))
         _draw_test(trainer, task, data, folder, checkpoints.best_epoch)
         _log_hyperparameters(trainer, config, metrics)
-    return Result(folder.path, metrics)
+    return Result(folder.path, metrics, task.verdict())
 
 
 def evaluate(config: Config, run_folder: Path) -> tuple[dict[str, float], dict[str, float]]:

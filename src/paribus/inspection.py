@@ -59,7 +59,10 @@ def _first_losses(task: Task, inputs: Tensor, targets: Tensor) -> tuple[float, f
     task.eval()
     with torch.no_grad():
         outputs = task(inputs)
-        return float(task.loss(outputs, targets)), float(task.loss(torch.zeros_like(outputs), targets))
+        return (
+            float(task.loss(*task.flat(outputs, targets))),
+            float(task.loss(*task.flat(torch.zeros_like(outputs), targets))),
+        )
 
 
 def _time_step(task: Task, step: Step) -> tuple[float, int]:
@@ -70,7 +73,7 @@ def _time_step(task: Task, step: Step) -> tuple[float, int]:
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        losses = [task.loss(task(inputs), targets) / len(step) for inputs, targets in step]
+        losses = [task.loss(*task.flat(task(inputs), targets)) / len(step) for inputs, targets in step]
         total = torch.stack(losses).sum()
         total.backward()
         return total

@@ -47,6 +47,7 @@ Share = Annotated[float, Field(gt=0, le=1, description="a number above 0, up to 
 PositiveInt = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
 FoldCount = Annotated[int, Field(ge=2, description="a whole number, 2 or more")]
 BinCount = Annotated[int, Field(ge=2, description="a whole number, 2 or more")]
+SequenceLength = Annotated[int, Field(ge=2, description="a whole number of steps, 2 or more")]
 OddInt = Annotated[int, Field(ge=1), AfterValidator(_odd), Field(description="an odd whole number, 1 or more")]
 Degrees = Annotated[float, Field(ge=0, le=180, description="a number from 0 to 180")]
 Hue = Annotated[float, Field(ge=0, le=0.5, description="a number from 0 to 0.5")]

@@ -197,7 +197,7 @@ def test_every_part_trains(paribus: Run, monkeypatch: pytest.MonkeyPatch, part: 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in (ROOT / "configs" / "experiment").glob("*.yaml")))
 def test_every_experiment_runs(paribus: Run, tmp_path: Path, name: str) -> None:
-    if name.startswith(("mnist", "hymenoptera")) and not DATA.is_dir():
+    if name.startswith(("mnist", "hymenoptera", "ett")) and not DATA.is_dir():
         pytest.skip("the shared data folder is not here")
     if name.startswith("mnist"):  # built whole, but not trained: an epoch takes a minute
         code, out, _ = paribus("check", f"experiment={name}", f"data.root={DATA}", "data.batch_size=32")
@@ -205,12 +205,21 @@ def test_every_experiment_runs(paribus: Run, tmp_path: Path, name: str) -> None:
     elif name.startswith("hymenoptera"):
         code, out, _ = paribus("check", f"experiment={name}", f"data.root={DATA}", "data.batch_size=2")
         assert code == 0 and "train 220, val 24, test 153" in out
+    elif name.startswith("ett"):
+        code, out, _ = paribus("check", f"experiment={name}", f"data.root={DATA}")
+        assert code == 0 and "train 8521, val 2857, test 2857" in out
     elif name.startswith("cifar10"):
         small = (f"data.root={_like_cifar10(tmp_path)}", "data.batch_size=16", "data.validation_size=20")
         code, out, _ = paribus("check", f"experiment={name}", *small)
         assert code == 0 and "train 40, val 20, test 30" in out
     else:
-        assert paribus("train", f"experiment={name}", *QUICK)[0] == 0
+        smaller = {"adding": "data.train_size=128", "sine": "data.train_size=128", "text": "data.train_fraction=0.02"}
+        assert paribus("train", f"experiment={name}", *QUICK, *_of(smaller, name))[0] == 0
+
+
+def _of(overrides: dict[str, str], name: str) -> list[str]:
+    """Those of the data set that the name of an experiment begins with."""
+    return [override for start, override in overrides.items() if name.startswith(start)]
 
 
 def _like_cifar10(root: Path) -> Path:

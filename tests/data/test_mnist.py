@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from paribus.data.loader import Loading
-from paribus.data.mnist import fashion_mnist, mnist
+from paribus.data.mnist import fashion_mnist, mnist, mnist_pixels, mnist_rows
 from paribus.data.module import TensorData
 from paribus.data.spec import ClassificationSpec
 from paribus.errors import DataError
@@ -23,11 +23,11 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torchvision.datasets.MNIST, "download", refuse)  # Fashion-MNIST inherits it
 
 
-def _write(folder: Path, num_train: int, num_test: int) -> Path:
-    """IDX files as published: image i is all i, its label i % 10."""
+def _write(folder: Path, num_train: int, num_test: int, slope: int = 0) -> Path:
+    """IDX files as published: image i is all i, or rises by `slope` from pixel to pixel; its label i % 10."""
     folder.mkdir(parents=True)
     for name, count in (("train", num_train), ("t10k", num_test)):
-        pixels = b"".join(bytes([number % 256]) * 784 for number in range(count))
+        pixels = b"".join(bytes((number + slope * place) % 256 for place in range(784)) for number in range(count))
         (folder / f"{name}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 0x803, count, 28, 28) + pixels)
         labels = bytes(number % 10 for number in range(count))
         (folder / f"{name}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, count) + labels)
@@ -85,3 +85,28 @@ def test_a_validation_size_that_leaves_nothing_to_train_on_is_an_error(tmp_path:
     root = _write(tmp_path / "MNIST" / "raw", 100, 20)
     with pytest.raises(DataError, match=r"of 100 rows data.validation_size takes 100 for validation and leaves 0"):
         mnist(str(root), LOADING, validation_size=100, scaling="min_max")
+
+
+def test_images_are_read_as_sequences(tmp_path: Path) -> None:
+    """A row or a pixel a step, the same numbers as the image has; permuted, each pixel has moved, all images alike."""
+    root = str(_write(tmp_path / "MNIST" / "raw", 200, 30, slope=1))
+    images = mnist(root, LOADING, validation_size=50, scaling="none").raw("test").inputs
+    rows = mnist_rows(root, LOADING, validation_size=50, scaling="min_max")
+    assert rows.spec.input_shape == (28, 28) and rows.spec.is_sequence and not rows.spec.is_image
+    assert torch.equal(rows.raw("test").inputs, images[:, 0])
+    plain = mnist_pixels(root, LOADING, validation_size=50, scaling="none", permuted=False)
+    assert torch.equal(plain.raw("test").inputs[..., 0], images.flatten(1))
+    moved = mnist_pixels(root, Loading(5, 10, 1), validation_size=50, scaling="none", permuted=True)
+    again = mnist_pixels(root, LOADING, validation_size=50, scaling="none", permuted=True)
+    assert moved.spec.input_shape == (784, 1)
+    assert torch.equal(moved.raw("test").inputs, again.raw("test").inputs)  # one task, whatever the seed
+    before, after = plain.raw("test").inputs.int(), moved.raw("test").inputs.int()
+    assert not torch.equal(before, after) and torch.equal(before.sort(1).values, after.sort(1).values)
+    order = after[0, :, 0]
+    assert torch.equal((after[7, :, 0] - order) % 256, torch.full((784,), 7))  # each image in the same new order
+
+
+def test_rows_are_scaled_over_the_range_of_pixels(tmp_path: Path) -> None:
+    root = str(_write(tmp_path / "MNIST" / "raw", 200, 30))
+    inputs, _ = _tensors(mnist_rows(root, LOADING, validation_size=50, scaling="min_max"), "test")
+    assert torch.equal(inputs, (torch.arange(30) / 255)[:, None, None].expand(30, 28, 28))

@@ -47,6 +47,8 @@ def _train(checked: config.Config, folder: Path | None) -> int:
     seconds = f"{metrics['train_seconds']:.1f} s of training"
     print(f"best epoch {metrics['best_epoch']} of {metrics['epochs']}, {seconds}")
     print(aligned({name: value for name, value in metrics.items() if name.startswith("test/")}))
+    if result.verdict:
+        print(result.verdict)
     print(result.folder)
     return 0
 

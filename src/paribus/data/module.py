@@ -310,11 +310,10 @@ def regression_data(
     Targets in double precision are centred in it. Where a key stands for the inputs (N, ...), they are not copied.
     """
     _check_finite(f"target {target_name}", targets)
-    mean, deviation = mean_and_deviation(targets[rows["train"]].tolist())
-    if deviation == 0:
+    training = targets[rows["train"]]
+    if training.min() == training.max():  # their deviation may not come out as 0
         raise DataError(f"{target_name} has the same value in every training row; there is nothing to learn")
-    if not scale_target:
-        mean, deviation = 0.0, 1.0
+    mean, deviation = mean_and_deviation(training.tolist()) if scale_target else (0.0, 1.0)
     spec = RegressionSpec(tuple(inputs.shape[1:]), target_name, mean, deviation)
     splits = {}
     for name, index in rows.items():

@@ -177,7 +177,7 @@ def _without_missing(frame: pl.DataFrame, source: _Source, missing: str) -> pl.D
     return frame
 
 
-def _floats(text: pl.Series, decimal_comma: bool) -> pl.Series:
+def floats(text: pl.Series, decimal_comma: bool) -> pl.Series:
     """The texts as numbers, null where one is none."""
     if decimal_comma:
         text = text.str.replace_all(".", "?", literal=True).str.replace_all(",", ".", literal=True)
@@ -187,11 +187,12 @@ def _floats(text: pl.Series, decimal_comma: bool) -> pl.Series:
 def _numbers_in_text(frame: pl.DataFrame, source: _Source, decimal_comma: bool) -> pl.DataFrame:
     """Columns of text that are not declared become numbers where every value is one, or is true or false."""
     texts = [name for name in frame.columns if frame[name].dtype == pl.String and name not in source.categorical]
-    return frame.with_columns(_as_numbers(frame[name], decimal_comma) for name in texts)
+    return frame.with_columns(as_numbers(frame[name], decimal_comma) for name in texts)
 
 
-def _as_numbers(text: pl.Series, decimal_comma: bool) -> pl.Series:
-    for convert in (_whole, partial(_floats, decimal_comma=decimal_comma), _flags):
+def as_numbers(text: pl.Series, decimal_comma: bool) -> pl.Series:
+    """The texts as numbers, true as 1, where all are; else as they are."""
+    for convert in (_whole, partial(floats, decimal_comma=decimal_comma), _flags):
         numbers = convert(text)
         if numbers.null_count() == text.null_count():
             return numbers
@@ -226,8 +227,8 @@ def _target(frame: pl.DataFrame, source: _Source, task: str, decimal_comma: bool
     if task == "regression":
         if column.dtype.is_numeric():
             return column.cast(pl.Float64)
-        line, text = _not_a_number(frame, name, decimal_comma)
-        what, remedy = _likeness(text)
+        line, text = not_a_number(frame, name, decimal_comma)
+        what, remedy = likeness(text)
         raise DataError(f"{source.place(name, line)}: {text!r} is {what}, which regression cannot use; {remedy}")
     fractions = column.filter(column != column.round()) if column.dtype.is_float() else pl.Series()
     if len(fractions):
@@ -291,11 +292,11 @@ def _check_categories(frame: pl.DataFrame, source: _Source, name: str, decimal_c
 def _check_no_numbers(frame: pl.DataFrame, source: _Source, name: str, decimal_comma: bool) -> None:
     """Raise where at least half of the values are numbers, or texts that stand for numbers."""
     text = frame[name].drop_nulls().cast(pl.String)
-    likely = _floats(text, decimal_comma).is_not_null() | text.str.contains("|".join(NUMBER_LIKE))
+    likely = floats(text, decimal_comma).is_not_null() | text.str.contains("|".join(NUMBER_LIKE))
     if likely.sum() * 2 < len(text):
         return
-    line, value = _not_a_number(frame, name, decimal_comma)
-    what, remedy = _likeness(value)
+    line, value = not_a_number(frame, name, decimal_comma)
+    what, remedy = likeness(value)
     declare = f", or set {source.declare(name)} if these are categories"
     raise DataError(
         f"{source.place(name, line)}: {value!r} is {what}; {remedy}, or {source.leave_out(name)}"
@@ -303,13 +304,14 @@ def _check_no_numbers(frame: pl.DataFrame, source: _Source, name: str, decimal_c
     )
 
 
-def _not_a_number(frame: pl.DataFrame, name: str, decimal_comma: bool) -> tuple[int, str]:
+def not_a_number(frame: pl.DataFrame, name: str, decimal_comma: bool) -> tuple[int, str]:
+    """The row and text of the first value of a column that is no number."""
     text = frame[name].cast(pl.String)
-    wrong = frame.filter(text.is_not_null() & _floats(text, decimal_comma).is_null())
+    wrong = frame.filter(text.is_not_null() & floats(text, decimal_comma).is_null())
     return wrong[LINE][0], str(wrong[name][0])[:MOST_SHOWN]
 
 
-def _likeness(text: str) -> tuple[str, str]:
+def likeness(text: str) -> tuple[str, str]:
     """What a text that is no number is, and what to do."""
     found = (likeness for pattern, likeness in NUMBER_LIKE.items() if re.search(pattern, text))
     return next(found, ("not a number", "mend it"))

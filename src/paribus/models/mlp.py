@@ -22,6 +22,8 @@ def mlp(
     hidden_sizes: PositiveIntList,
 ) -> nn.Module:
     """(B, *input_shape) -> (B, num_outputs). Without hidden layers: the perceptron, or logistic regression."""
+    if spec.is_text:
+        raise ConfigError("model mlp reads numbers, and the data is text; use model=lstm or model=bilstm")
     if normalization == "instance":
         raise ConfigError("regularization.normalization=instance is for images; model mlp takes batch, layer or group")
     hidden = dense_layers(prod(spec.input_shape), hidden_sizes, num_outputs, activation, normalization, dropout)

@@ -14,8 +14,8 @@ def head(model: nn.Module) -> nn.Module:
 def stages(model: nn.Module) -> list[list[nn.Parameter]]:
     """All parameters, each once, in stages from the input to the output; the head is the last.
 
-    A stage is a child of the model, or a child of its child `features`. What has no weights but vectors, such as a
-    normalization, belongs to the stage before it.
+    A stage is a child of the model, or a child of its child `features` or, where it is wrapped, `model`. What has no
+    weights but vectors, such as a normalization, belongs to the stage before it.
     """
     output = list(head(model).parameters())
     taken, found = set(output), list[list[nn.Parameter]]()
@@ -32,5 +32,5 @@ def stages(model: nn.Module) -> list[list[nn.Parameter]]:
 def _pieces(model: nn.Module) -> Iterator[list[nn.Parameter]]:
     yield list(model.parameters(recurse=False))
     for name, child in model.named_children():
-        for piece in child.children() if name == "features" else [child]:
+        for piece in child.children() if name in ("features", "model") else [child]:
             yield list(piece.parameters())

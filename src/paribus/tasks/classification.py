@@ -14,6 +14,7 @@ from torchmetrics import classification as metric
 from paribus import figures
 from paribus.data.module import TensorData
 from paribus.data.spec import ClassificationSpec
+from paribus.data.texts.module import TextData
 from paribus.tasks.task import Task
 
 TOP = 5  # of images: the share whose class is among the five likeliest, as usual since ImageNet
@@ -55,7 +56,7 @@ class Classification(Task):
         return (found[:, 1].contiguous() if self.spec.num_classes == 2 else found), targets
 
     def figures(self, run: str, data: TensorData) -> dict[str, Figure]:
-        """Confusion matrix, ROC, reliability and scores of each class; of images the worst mistakes and the filters."""
+        """Confusion matrix, ROC, reliability, scores of each class; worst mistakes of images and texts; filters."""
         found, targets = self._tested_probabilities()
         predicted, names = found.argmax(1), self.spec.class_names
         drawn = {
@@ -67,15 +68,21 @@ class Classification(Task):
         if self.spec.is_image:
             images = partial(data.images, "test")
             drawn["worst_mistakes"] = figures.worst_mistakes(found, targets, names, images, run=run)
+        if isinstance(data, TextData) and not self.spec.is_aligned:
+            drawn["worst_mistakes"] = figures.worst_texts(found, targets, names, partial(data.texts, "test"), run=run)
         weights = first_filters(self.model, self.spec.input_shape) if self.spec.is_image else None
         if weights is not None:
             drawn["filters"] = figures.filters(weights, run=run)
         return drawn
 
     def tables(self, data: TensorData) -> dict[str, list[dict[str, Any]]]:
-        """The scores of each class."""
+        """The scores of each class; of texts the most confident mistakes."""
         found, targets = self._tested_probabilities()
-        return {"classes": class_scores(found.argmax(1), targets, self.spec.class_names)}
+        names = self.spec.class_names
+        scores = {"classes": class_scores(found.argmax(1), targets, names)}
+        if not isinstance(data, TextData) or self.spec.is_aligned:  # a tag is of a step, not of a text
+            return scores
+        return scores | {"mistakes": figures.confident_mistakes(found, targets, names, partial(data.texts, "test"))}
 
     def _tested_probabilities(self) -> tuple[Tensor, Tensor]:
         """(N, C), and targets (N,)."""

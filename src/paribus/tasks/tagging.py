@@ -7,7 +7,10 @@ from paribus.tasks.classification import Classification
 
 
 class Tagging(Classification):
-    """Classification of each real step: padding counts nowhere, neither in the loss nor in any metric."""
+    """Classification of each real step: padding counts nowhere, neither in the loss nor in any metric.
+
+    What figures, tables and test_results call examples are steps.
+    """
 
     def flat(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """outputs (B, T, C), targets (B, T) -> those of real steps, (M, C) and (M,)."""

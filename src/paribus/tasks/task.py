@@ -82,6 +82,10 @@ class Task(LightningModule):
         """Tables of the test that has just run on `data`, by file name: rows of values by column."""
         return {}
 
+    def verdict(self) -> str | None:
+        """A line for people on the test that has just run: how it compares with what needs no learning."""
+        return None
+
     def flat(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """outputs (B, ...) of the model, targets (B, *target_shape) -> (M, K), (M,): a row for each real target.
 

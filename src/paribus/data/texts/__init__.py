@@ -1,0 +1,1 @@
+"""What the data sets of texts are made of: reading, tags, tokens, the data module."""
