@@ -6,16 +6,19 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side; more threads would only wait for each other
 os.environ.pop("PARIBUS_EXTEND", None)
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import paribus.torchvision_ops
 from paribus.cli import main
+from paribus.interruption import Interruption
 from paribus.regularization import Regularization
 
 ROOT = Path(__file__).parents[1]
@@ -70,6 +73,22 @@ def command(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
         )
 
     return start
+
+
+def stopped_after(step: int, paribus: Run, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Path:
+    """The folder of a training run that SIGTERM stops after so many optimizer steps."""
+    original = Interruption.on_train_batch_end
+
+    def strike(self: Interruption, trainer: Any, *rest: Any) -> None:
+        if trainer.global_step == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        original(self, trainer, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Interruption, "on_train_batch_end", strike)
+        code, _, err = paribus("train", *arguments)
+    assert code == 143 and len(err.splitlines()) == 1
+    return Path(err.strip().rpartition("resume=")[2])
 
 
 def run_folder(stdout: str) -> Path:

@@ -98,7 +98,10 @@ class RunFolder:
         self.write_json("environment.json", environment(config, device))
 
     def write_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write <name>.csv: rows of values by column."""
+        """Write <name>.csv: rows of values by column; where there are none, no file, nor one of before."""
+        if not rows:
+            (self.path / f"{name}.csv").unlink(missing_ok=True)
+            return
         text = io.StringIO()
         writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         writer.writeheader()

@@ -2,17 +2,14 @@
 
 import fcntl
 import json
-import os
-import signal
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 
-from conftest import Run, equal, rows_of, run_folder, weights
-from paribus.interruption import Interruption
+from conftest import Run, equal, rows_of, run_folder, stopped_after, weights
 
 IRIS = ("data=iris", "model=mlp", "regularization.normalization=none", "trainer=cpu", "logger=none", "scheduler=none")
 
@@ -48,18 +45,7 @@ def test_interrupted_run_resumes_to_the_same_bits(
 ) -> None:
     settings = ("trainer=cpu", "model=mlp", "regularization.dropout=0.2", "trainer.max_epochs=4", *typed)
     whole = run_folder(paribus("train", *settings)[1])
-    original = Interruption.on_train_batch_end
-
-    def strike(self: Interruption, trainer: Trainer, pl_module: LightningModule, *rest: object) -> None:
-        if trainer.global_step == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        original(self, trainer, pl_module, *rest)
-
-    monkeypatch.setattr(Interruption, "on_train_batch_end", strike)
-    code, _, err = paribus("train", *settings)
-    monkeypatch.undo()
-    assert code == 143 and len(err.splitlines()) == 1
-    folder = Path(err.strip().rpartition("resume=")[2])
+    folder = stopped_after(step, paribus, monkeypatch, *settings)
     assert json.loads((folder / "status.json").read_text())["status"] == "interrupted"
     saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     assert (
