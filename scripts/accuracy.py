@@ -6,7 +6,7 @@
 import contextlib
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import Any
 
@@ -38,6 +38,28 @@ def table(seeds: Sequence[int], metrics: Sequence[dict[str, Any]], metric: str) 
         for name, test, validation, best, epochs, seconds in rows
     ]
     return "\n".join([f"| seed | {' | '.join(columns)} |", "| --- |" + " ---: |" * len(columns), *lines])
+
+
+def print_all(
+    lines: Callable[[Sequence[int], Sequence[str]], Iterable[str]],
+    arguments: Sequence[str],
+    *,
+    default: int,
+    least: int = 1,
+) -> int:
+    """What a script that takes `[SEEDS] [overrides]` does: print `lines` of seeds and overrides as they come."""
+    has_count = bool(arguments) and arguments[0].isdecimal()
+    count = int(arguments[0]) if has_count else default
+    if count < least:
+        print(f"SEEDS={count}: give {least} or more", file=sys.stderr)
+        return 2
+    try:
+        for line in lines(range(count), arguments[has_count:]):
+            print(line, flush=True)
+    except UserError as error:
+        print(f"{error.kind}: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
 def main(arguments: Sequence[str]) -> int:

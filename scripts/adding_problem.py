@@ -1,56 +1,49 @@
 """Which recurrent network remembers: test errors on the adding problem by length, as a Markdown table.
 
-`python scripts/adding_problem.py [LENGTH ...] [overrides]` trains experiment=adding_problem_lstm with model=rnn, gru
-and lstm, of HIDDEN units each, at each length (default 50 and 100), for SEEDS; overrides may follow. Guessing the mean
-has a squared error of 1/6.
+`python scripts/adding_problem.py [SEEDS] [overrides]` trains experiment=adding_problem_lstm with model=rnn, gru and
+lstm, of HIDDEN units each, for seeds 0 to SEEDS - 1 (3 by default), at lengths 50 and 100 or at those given as
+overrides: `data.length=200 data.length=400`. Guessing the mean has a squared error of 1/6.
 """
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
 
-from accuracy import train
-from paribus.errors import UserError
+from accuracy import print_all, train
 
-LENGTHS = (50, 100)
+LENGTH = "data.length="
+LENGTHS = (f"{LENGTH}50", f"{LENGTH}100")
 MODELS = ("rnn", "gru", "lstm")
-SEEDS = range(3)
 HIDDEN = 64
 SOLVED = 0.01  # squared error
 
 
-def rows(length: int, overrides: Sequence[str]) -> list[str]:
-    """A Markdown row for each model."""
-    lines = []
-    for model in MODELS:
-        chosen = [f"model={model}", f"model.hidden_size={HIDDEN}", f"data.length={length}", *overrides]
-        metrics, minutes = [], []
-        for seed in SEEDS:
-            started = time.process_time()
-            metrics += train("adding_problem_lstm", [seed], chosen)
-            minutes.append((time.process_time() - started) / 60)
-        found = [each["test/mse"] for each in metrics]
-        solved = sum(error < SOLVED for error in found)
-        shown = " ".join(f"{error:.4f}" for error in found)
-        lines.append(f"| {length} | {model} | {shown} | {solved} of {len(found)} | {median(minutes):.1f} |")
-    return lines
+def compare(seeds: Sequence[int], overrides: Sequence[str]) -> Iterator[str]:
+    """The table, a model after the other."""
+    yield f"| length | model | test/mse of each seed | solved (below {SOLVED}) | CPU minutes a run |"
+    yield "| ---: | --- | --- | ---: | ---: |"
+    lengths = [override for override in overrides if override.startswith(LENGTH)] or LENGTHS
+    others = [override for override in overrides if not override.startswith(LENGTH)]
+    for length in lengths:
+        for model in MODELS:
+            chosen = [*others, length, f"model={model}", f"model.hidden_size={HIDDEN}"]
+            errors, minutes = zip(*(_trained(seed, chosen) for seed in seeds), strict=True)
+            shown = " ".join(f"{error:.4f}" for error in errors)
+            solved = f"{sum(error < SOLVED for error in errors)} of {len(errors)}"
+            yield f"| {length.removeprefix(LENGTH)} | {model} | {shown} | {solved} | {median(minutes):.1f} |"
+
+
+def _trained(seed: int, chosen: Sequence[str]) -> tuple[float, float]:
+    """Test error and CPU minutes."""
+    started = time.process_time()
+    (metrics,) = train("adding_problem_lstm", [seed], chosen)
+    return metrics["test/mse"], (time.process_time() - started) / 60
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`[LENGTH ...] [overrides]`."""
-    lengths = [int(word) for word in arguments if word.isdecimal()] or LENGTHS
-    overrides = [word for word in arguments if not word.isdecimal()]
-    seeds = f"test/mse of seeds {SEEDS[0]} to {SEEDS[-1]}"
-    print(f"| length | model | {seeds} | solved (below {SOLVED}) | CPU minutes a run |")
-    print("| ---: | --- | --- | ---: | ---: |")
-    try:
-        for length in lengths:
-            print("\n".join(rows(length, overrides)), flush=True)
-    except UserError as error:
-        print(f"{error.kind}: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    """`[SEEDS] [overrides]`."""
+    return print_all(compare, arguments, default=3)
 
 
 if __name__ == "__main__":

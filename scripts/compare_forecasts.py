@@ -7,19 +7,19 @@ error on the validation windows. An error of the network above one of the others
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import mean
 
 import numpy as np
 from sklearn.linear_model import Ridge
 from torch import Tensor
 
-from accuracy import train
+from accuracy import print_all, train
 from paribus import composition, config
 from paribus.building import build_data
 from paribus.data.time_series.module import SeriesData
-from paribus.errors import UserError
 
+EXPERIMENT = "ett_lstm"
 HORIZONS = (24, 48, 168)
 PENALTIES = (1.0, 10.0, 100.0, 1e3, 1e4)
 # LSTM with attention, ETTh1, multivariate: horizon -> MSE, MAE (Zhou et al. 2021, Informer, table 2).
@@ -59,39 +59,39 @@ def _rows(data: SeriesData, name: str, subtracts: bool) -> tuple[np.ndarray, np.
     return (inputs - last).flatten(1).numpy(), (targets - last).flatten(1).numpy()
 
 
-def rows(horizon: int, seeds: Sequence[int], overrides: Sequence[str]) -> list[str]:
-    """Markdown rows of a horizon."""
+def compare(seeds: Sequence[int], overrides: Sequence[str]) -> Iterator[str]:
+    """The table, a horizon after the other."""
+    yield "| horizon | forecast | MSE | MAE | the network, by MSE | by MAE |"
+    yield "| ---: | --- | ---: | ---: | --- | --- |"
+    for horizon in HORIZONS:
+        yield from _of_horizon(horizon, seeds, overrides)
+
+
+def _of_horizon(horizon: int, seeds: Sequence[int], overrides: Sequence[str]) -> Iterator[str]:
     chosen = [*overrides, f"data.horizon={horizon}"]
-    checked = config.check(composition.compose(["experiment=ett_lstm", *chosen]))
+    checked = config.check(composition.compose([f"experiment={EXPERIMENT}", *chosen]))
     data = build_data(checked)
     assert isinstance(data, SeriesData)
-    metrics = train("ett_lstm", seeds, chosen)
-    found = [(each["test/mse"], each["test/mae"]) for each in metrics]
-    squared, absolute = (mean(column) for column in zip(*found, strict=True))
-    spread = f" (seeds {min(one for one, _ in found):.3f} to {max(one for one, _ in found):.3f})"
-    lines = [
-        f"| {horizon} | {checked['model'].part.name}, {len(seeds)} seeds{spread} | {squared:.3f} | {absolute:.3f} | |"
-    ]
-    for name, (mse, mae) in (references(data) | {"published LSTM with attention": PUBLISHED[horizon]}).items():
-        verdict = f"beats it by {1 - squared / mse:.0%}" if squared < mse else f"LOSES to it by {squared / mse - 1:.0%}"
-        lines.append(f"| {horizon} | {name} | {mse:.3f} | {mae:.3f} | {verdict} |")
-    return lines
+    found = [(each["test/mse"], each["test/mae"]) for each in train(EXPERIMENT, seeds, chosen)]
+    own = [mean(column) for column in zip(*found, strict=True)]
+    ranges = " | ".join(
+        f"{average:.3f} ({min(column):.3f} to {max(column):.3f})"
+        for average, column in zip(own, zip(*found, strict=True), strict=True)
+    )
+    yield f"| {horizon} | {checked['model'].part.name}, mean (range) of {len(seeds)} seeds | {ranges} | | |"
+    for name, others in (references(data) | {"published LSTM with attention": PUBLISHED[horizon]}).items():
+        figures = " | ".join(f"{other:.3f}" for other in others)
+        verdicts = " | ".join(_verdict(*pair) for pair in zip(own, others, strict=True))
+        yield f"| {horizon} | {name} | {figures} | {verdicts} |"
+
+
+def _verdict(own: float, other: float) -> str:
+    return f"beats it by {1 - own / other:.0%}" if own < other else f"LOSES to it by {own / other - 1:.0%}"
 
 
 def main(arguments: Sequence[str]) -> int:
     """`[SEEDS] [overrides]`."""
-    count, overrides = (
-        (int(arguments[0]), arguments[1:]) if arguments[:1] and arguments[0].isdecimal() else (3, arguments)
-    )
-    print("| horizon | forecast | MSE | MAE | the network, by MSE |")
-    print("| ---: | --- | ---: | ---: | --- |")
-    try:
-        for horizon in HORIZONS:
-            print("\n".join(rows(horizon, range(count), overrides)), flush=True)
-    except UserError as error:
-        print(f"{error.kind}: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return print_all(compare, arguments, default=3)
 
 
 if __name__ == "__main__":

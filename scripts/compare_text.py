@@ -16,13 +16,13 @@ from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from accuracy import train
+from accuracy import print_all, train
 from paribus import composition, config
 from paribus.building import build_data
 from paribus.comparison import difference
 from paribus.data.module import Split, TensorData
 from paribus.data.spec import PADDING, ClassificationSpec
-from paribus.errors import ConfigError, UserError
+from paribus.errors import ConfigError
 
 EXPERIMENT = "text_lstm"
 TOKEN = r"\S+"  # of texts of numbers with spaces between them
@@ -87,30 +87,20 @@ def _figures(figures: Sequence[float]) -> str:
     return " | ".join(f"{figure:.4f}" for figure in (*figures, mean(figures)))
 
 
-def compare(seeds: int, overrides: Sequence[str]) -> str:
+def compare(seeds: Sequence[int], overrides: Sequence[str]) -> Iterator[str]:
     """Train and measure all. Raises UserError for settings that cannot be used."""
     typed = [f"experiment={EXPERIMENT}", *overrides]
-    data = [build_data(config.check(composition.compose([*typed, f"seed={seed}"]))) for seed in range(seeds)]
+    data = [build_data(config.check(composition.compose([*typed, f"seed={seed}"]))) for seed in seeds]
     if not isinstance(data[0].spec, ClassificationSpec) or not data[0].spec.is_text or data[0].spec.is_aligned:
         raise ConfigError("the data must be texts with a class each")
     theirs = [references(each) for each in data]
-    ours = [float(metrics["test/accuracy"]) for metrics in train(EXPERIMENT, range(seeds), overrides)]
-    return table(ours, theirs, data[0].num_rows("test") / data[0].num_rows("train"))
+    ours = [float(metrics["test/accuracy"]) for metrics in train(EXPERIMENT, seeds, overrides)]
+    yield table(ours, theirs, data[0].num_rows("test") / data[0].num_rows("train"))
 
 
 def main(arguments: Sequence[str]) -> int:
     """`[SEEDS] [overrides]`."""
-    has_count = bool(arguments) and arguments[0].isdecimal()
-    seeds = int(arguments[0]) if has_count else 5
-    if seeds < 2:
-        print("usage: python scripts/compare_text.py [SEEDS] [overrides], with 2 seeds or more", file=sys.stderr)
-        return 2
-    try:
-        print(compare(seeds, arguments[has_count:]))
-    except UserError as error:
-        print(f"{error.kind}: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return print_all(compare, arguments, default=5, least=2)
 
 
 if __name__ == "__main__":
