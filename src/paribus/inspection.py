@@ -10,9 +10,12 @@ from torch import Tensor
 from paribus.building import build_data, build_task
 from paribus.config import Config
 from paribus.data.loader import Step
+from paribus.data.spec import NO_TARGET, ClassificationSpec
 from paribus.experiment import prepare_torch
+from paribus.figures.drawing import plain
 from paribus.tasks.task import Task
 
+MOST_CLASSES = 10  # that are listed
 WARM_STEPS, TIMED_STEPS = 3, 10
 PATIENCE = 5.0  # seconds after which no further step is timed
 
@@ -40,6 +43,8 @@ def inspect(config: Config) -> Iterator[str]:
     yield from (f"note           {note}" for note in config.notes)
     yield "rows           " + ", ".join(f"{name} {data.num_rows(name)}" for name in ("train", "val", "test"))
     yield from (f"data           {remark}" for remark in data.remarks)
+    if isinstance(data.spec, ClassificationSpec):
+        yield f"classes        {_class_counts(data.spec, data.raw('train').targets)}"
     yield f"batch          inputs {tuple(inputs.shape)} {inputs.dtype}, targets {tuple(targets.shape)} {targets.dtype}"
     yield f"outputs        {tuple(outputs.shape)}"
     yield f"parameters     {sum(each.numel() for each in parameters):,} ({_size(_bytes(parameters))})"
@@ -48,6 +53,15 @@ def inspect(config: Config) -> Iterator[str]:
     yield f"steps          {steps} an epoch, {steps * epochs} in {epochs} epochs"
     epoch, whole = _duration(seconds * steps), _duration(seconds * steps * epochs)
     yield f"estimated time {epoch} of steps an epoch, {whole} in all, on {device}"
+
+
+def _class_counts(spec: ClassificationSpec, targets: Tensor) -> str:
+    """How many training targets are of each class; of many classes, of the first ones."""
+    counts = targets[targets != NO_TARGET].bincount(minlength=spec.num_classes).tolist()
+    named = [f"{plain(name)} {count}" for name, count in zip(spec.class_names, counts, strict=True)]
+    listed = ", ".join(named[:MOST_CLASSES]) + (f" and {len(named) - MOST_CLASSES} more" * (len(named) > MOST_CLASSES))
+    positive = f"; {plain(spec.class_names[1])} is the positive one" if spec.num_classes == 2 else ""
+    return f"{listed} in train, the most frequent {max(counts) / sum(counts):.1%}{positive}"
 
 
 def _duration(seconds: float) -> str:

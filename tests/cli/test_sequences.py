@@ -78,7 +78,8 @@ def _steps(folder: Path) -> float:
 
 
 def test_a_forecast_is_shown_beside_those_that_need_no_learning(paribus: Run) -> None:
-    code, out, err = paribus("train", *QUICK, *SERIES, "model=lstm", "data.window_normalization=subtract_last_value")
+    chosen = ("model=lstm", "data.values=[load]", "data.window_normalization=subtract_last_value")
+    code, out, err = paribus("train", *QUICK, *SERIES, *chosen)
     assert (code, err) == (0, "")
     folder = run_folder(out)
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -134,6 +135,7 @@ BAD_SERIES: dict[str, tuple[Callable[[], list[str]], tuple[str, ...], str]] = {
     "borders past the end": (_series, ("data.row_borders=[100,200,400]",), "300 rows"),
     "one row": (lambda: _series(1), (), "row"),
     "no rows": (lambda: _series(0), (), "no rows"),
+    "season too long": (_series, ("data.season=5000",), "training rows"),
     "folds": (_series, ("cross_validation=3", "fold=1"), "split by time"),
     "state without steps": (_series, ("data.carry_state=true",), "each_step"),
     "a classification loss": (_series, ("loss=cross_entropy",), "forecasting"),
@@ -190,3 +192,9 @@ def _refused(paribus: Run, folder: Path, says: str, *overrides: str) -> None:
 def test_a_long_text_is_cut_and_told(paribus: Run) -> None:
     code, out, _ = paribus("check", *QUICK, *TEXTS, "model=lstm", "data.tokens=word", "data.max_length=3")
     assert code == 0 and "cut to data.max_length=3 tokens: train" in out
+    assert "glad 32, sad 31 in train, the most frequent 50.8%; sad is the positive one" in out
+
+
+def test_columns_of_different_units_are_judged_by_their_scaled_errors(paribus: Run) -> None:
+    code, out, err = paribus("train", *QUICK, *SERIES, "model=rnn", "trainer.max_epochs=1")
+    assert (code, err) == (0, "") and out.splitlines()[-2].startswith("the model by mase (")

@@ -396,7 +396,7 @@ def test_in_mixed_precision(kind: str) -> None:
 REFUSED = [
     (DataSpec((4,)), {}, r"^model gru reads sequences, and the data gives \(4,\) an example; use model=mlp$"),
     (DataSpec((1, 8, 8)), {}, r"^model gru reads sequences.* images \(1, 8, 8\); use model=cnn, or data=mnist_rows,"),
-    (NUMBERS, {"normalization": "batch"}, r"^regularization.normalization=batch .* model gru takes none or layer$"),
+    (NUMBERS, {"normalization": "batch"}, r"^regularization.normalization=batch .* model gru takes none or layer\."),
     (
         DataSpec((STEPS, FEATURES), is_aligned=True, is_stream=True),
         {"is_bidirectional": True},

@@ -18,9 +18,7 @@ def image_shape(spec: DataSpec, model: str, least_size: int = 1) -> tuple[int, i
     Raises ConfigError for data that are no images, and for images of fewer than `least_size` pixels a side.
     """
     if not spec.is_image:
-        raise ConfigError(
-            f"model {model} needs images, and the data gives {spec.input_shape} an example; use model=mlp"
-        )
+        raise ConfigError(f"model {model} needs images, and the data gives {_what(spec)}")
     channels, height, width = spec.input_shape
     if min(height, width) < least_size:
         raise ConfigError(
@@ -38,3 +36,12 @@ def without_values(build: Callable[[], Model]) -> Model:
     with torch.device("meta"):
         model = build()
     return model.to_empty(device="cpu")
+
+
+def _what(spec: DataSpec) -> str:
+    """What the data gives that is no image, and which models are for it."""
+    if spec.is_text:
+        return "texts; use model=bilstm or model=lstm"
+    if spec.is_sequence:
+        return f"sequences {spec.input_shape}; use model=lstm, or model=mlp"
+    return f"{spec.input_shape} an example; use model=mlp"

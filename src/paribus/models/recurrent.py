@@ -157,7 +157,8 @@ def _check(name: str, spec: DataSpec, normalization: str, is_bidirectional: bool
         )
     if normalization not in ("none", "layer"):
         raise ConfigError(
-            f"regularization.normalization={normalization} is not for sequences; model {name} takes none or layer"
+            f"regularization.normalization={normalization} is not for sequences; model {name} takes none or layer. "
+            "Where you have not set it, the experiment has: add regularization.normalization=none or experiment=null"
         )
     if spec.is_stream and is_bidirectional:
         raise ConfigError(

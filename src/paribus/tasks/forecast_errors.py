@@ -13,7 +13,6 @@ from torchmetrics import MeanAbsolutePercentageError, Metric, WeightedMeanAbsolu
 
 from paribus.data.spec import ForecastSpec
 
-JUDGED = ("mse", "mae")  # the errors by which the model is compared with the baselines
 MODEL = "model"  # the forecast whose errors have plain names; those of others are NAME_mse ...
 
 
@@ -69,6 +68,11 @@ def more_errors(spec: ForecastSpec) -> dict[str, Metric]:
         "mape": MeanAbsolutePercentageError().set_dtype(torch.float64),
         "wmape": WeightedMeanAbsolutePercentageError().set_dtype(torch.float64),
     }
+
+
+def judged(spec: ForecastSpec) -> tuple[str, ...]:
+    """The errors by which the model is compared with the baselines: MASE alone where columns have different units."""
+    return ("mase",) if len(spec.columns) > 1 and not spec.in_standard_units else ("mse", "mae")
 
 
 def error_units(spec: ForecastSpec) -> list[float]:

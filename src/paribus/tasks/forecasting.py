@@ -51,7 +51,7 @@ class Forecasting(Task):
     def on_test_epoch_start(self) -> None:
         """Forget an earlier test."""
         super().on_test_epoch_start()
-        self._errors: dict[str, dict[str, float]] = {error: {} for error in forecast_errors.JUDGED}
+        self._errors: dict[str, dict[str, float]] = {error: {} for error in forecast_errors.judged(self.spec)}
 
     def on_test_epoch_end(self) -> None:
         """The test figures, and those of the baselines."""
@@ -98,7 +98,7 @@ class Forecasting(Task):
     def _drawn_forecasts(self, forecasts: dict[str, Tensor], true: Tensor, data: TensorData, run: str) -> Figure:
         """Those of the model and of the best baseline. What follows each other in a stream is drawn as one stretch."""
         others = [name for name in forecasts if name != forecast_errors.MODEL]
-        shown = [forecast_errors.MODEL, *sorted(others, key=self._errors["mse"].__getitem__)[:1]]
+        shown = [forecast_errors.MODEL, *sorted(others, key=next(iter(self._errors.values())).__getitem__)[:1]]
         joined = min(len(true), max(1, STRETCH // true.shape[1])) if self.spec.is_stream else 1
         series = data if isinstance(data, SeriesData) else None
         return figures.example_forecasts(

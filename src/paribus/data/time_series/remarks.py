@@ -14,6 +14,10 @@ def remarks(series: Series, borders: Borders, layout: Layout, starts: Mapping[st
     if chosen.values == chosen.targets:
         lists = {"values and targets": chosen.values, "known ahead": chosen.known_ahead}
     columns = [f"{what}: {shortened(names)}" for what, names in lists.items() if names]
+    if chosen.known_ahead:
+        columns.append(
+            f"inputs: {layout.window} rows, the {layout.horizon} ahead of them, and a feature that marks those ahead"
+        )
     whole = f"{_period(series, 0, len(series))}, step {series.spacing.describe()}"
     unused = len(series) - borders[2]
     if unused:
