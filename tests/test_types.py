@@ -63,6 +63,7 @@ VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "BadFiles": (["error", "skip"], [None, "", "ignore", True]),
     "StemStride": ([1, 2], [*NO_WHOLE_NUMBERS, 0, 4]),
     "Precision": (["auto", "32-true", "bf16-mixed", "64-true"], [None, "", 32, "32", "16-mixed"]),
+    "SampleCount": ([2, 500], [*NO_WHOLE_NUMBERS, 1, 0]),
     "SequenceLength": ([2, 100], [*NO_WHOLE_NUMBERS, 1, 0, -2]),
     "SequencePooling": (["last", "mean", "max", "attention"], [None, "", "first", "none"]),
     "InitialState": (["zero", "learned"], [None, "", 0, "random"]),

@@ -99,6 +99,7 @@ def bare_seconds(case: Case) -> float:
     """Seconds of a step of the bare loop."""
     from paribus import composition, config
     from paribus.building import build_data
+    from paribus.data.spec import ClassificationSpec
     from paribus.experiment import prepare_torch
 
     checked = config.check(composition.compose(_overrides(case)))
@@ -106,7 +107,7 @@ def bare_seconds(case: Case) -> float:
     data = build_data(checked)
     batches = list(data.train_dataloader().batches())
     is_text = data.spec.is_text
-    num_outputs = len(getattr(data.spec, "class_names", "1"))
+    num_outputs = data.spec.num_classes if isinstance(data.spec, ClassificationSpec) else 1
     model = Bare(len(data.spec.vocabulary) if is_text else data.spec.input_shape[-1], num_outputs, is_text=is_text)
     optimizer = Adam(model.parameters(), fused=True)
     ends = []

@@ -22,6 +22,7 @@ from paribus.errors import ConfigError
 from paribus.fine_tuning import FineTuning
 from paribus.initializers import initialize
 from paribus.losses import Loss
+from paribus.models.carrying import CarriesState
 from paribus.models.window_normalization import wrap
 from paribus.optimizers import FULL_BATCH
 from paribus.schedulers import Horizon
@@ -148,6 +149,10 @@ def _build_model(config: Config, spec: DataSpec, loss: Loss) -> nn.Module:
     if not any(weight.requires_grad for weight in model.parameters()):
         raise ConfigError(f"model {config['model'].part.name} has no weights to train ({config['model'].part.file})")
     _check_batch_norm(model, config)
+    if spec.is_stream and not any(isinstance(layer, CarriesState) for layer in model.modules()):
+        raise ConfigError(
+            f"data.carry_state=true, and model {config['model'].part.name} carries no state; use model=lstm, gru or rnn"
+        )
     _initialize(model, config)
     model = wrap(model, spec)  # only now: by the names of its layers a model starts alike with and without
     _check_outputs(model, config, spec, loss)
@@ -209,6 +214,11 @@ def _check_changes_of_inputs(config: Config, spec: DataSpec) -> None:
     noise = config["regularization"].settings["input_noise"]
     if spec.is_text and noise:
         raise ConfigError(f"regularization.input_noise={noise} is for numbers, and the data is text; use dropout")
+    if isinstance(spec, ForecastSpec) and noise and not spec.is_aligned and spec.num_past < spec.input_shape[0]:
+        raise ConfigError(
+            f"regularization.input_noise={noise} would reach the steps ahead, which data.known_ahead shows as they "
+            "are; use regularization.dropout"
+        )
     mixing = [choice.part.name for choice in config.several["augmentation"] if choice.part.name != "none"]
     if (spec.is_text or spec.is_stream) and mixing:
         what = "text" if spec.is_text else "streams, whose state is carried on"

@@ -28,6 +28,10 @@ def _as_text(value: Any) -> Any:
     return str(value) if type(value) is int else value  # a column may be named 2020
 
 
+def _time_as_text(value: Any) -> Any:
+    return str(value) if type(value) in (int, float) else value  # a year, or a part of it
+
+
 Text = Annotated[str, BeforeValidator(_as_text), Field(description="text")]
 
 
@@ -47,6 +51,7 @@ Share = Annotated[float, Field(gt=0, le=1, description="a number above 0, up to 
 PositiveInt = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
 FoldCount = Annotated[int, Field(ge=2, description="a whole number, 2 or more")]
 BinCount = Annotated[int, Field(ge=2, description="a whole number, 2 or more")]
+SampleCount = Annotated[int, Field(ge=2, description="a whole number, 2 or more")]
 SequenceLength = Annotated[int, Field(ge=2, description="a whole number of steps, 2 or more")]
 OddInt = Annotated[int, Field(ge=1), AfterValidator(_odd), Field(description="an odd whole number, 1 or more")]
 Degrees = Annotated[float, Field(ge=0, le=180, description="a number from 0 to 180")]
@@ -188,7 +193,7 @@ RowBorders = Annotated[
     AfterValidator(_rising),
 ]
 TimeBorders = Annotated[
-    list[Text],
+    list[Annotated[str, BeforeValidator(_time_as_text)]],
     Field(min_length=2, max_length=3, description="the times at which validation and test begin, and test may end"),
 ]
 

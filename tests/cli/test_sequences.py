@@ -6,8 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from conftest import Run, equal, rows_of, run_folder, stopped_after, weights
+from paribus import composition, config
+from paribus.building import build_data, build_task
+from paribus.experiment import prepare_torch
+from paribus.models.carrying import CarriesState
 
 QUICK = ("experiment=null", "trainer=cpu", "logger=none", "trainer.max_epochs=3", "model.hidden_size=8")
 
@@ -70,8 +75,6 @@ def test_a_run_stopped_within_an_epoch_ends_at_the_same_bits(
 
 
 def _steps(folder: Path) -> float:
-    import torch
-
     saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     progress = saved["loops"]["fit_loop"]["epoch_loop.manual_optimization.optim_step_progress"]
     return float(progress["total"]["completed"]) / 3
@@ -102,6 +105,38 @@ def test_the_mistakes_of_texts_are_listed(paribus: Run) -> None:
     assert (code, err) == (0, "") and "test/accuracy   1.0" in out
     assert (run_folder(out) / "figures" / "worst_mistakes.png").is_file()
     assert not (run_folder(out) / "mistakes.csv").exists()  # there are none
+
+
+def test_streams_carry_their_state_from_batch_to_batch(paribus: Run) -> None:
+    """Training is that of a loop by hand, and the test's outputs are those of one whole sequence."""
+    chosen = (*QUICK, *STREAM, "model=lstm", "data.values=[load]", "optimizer=sgd", "trainer.max_epochs=1")
+    folder = run_folder(paribus("train", *chosen)[1])
+    checked = config.check(composition.compose(chosen))
+    prepare_torch(checked)
+    data = build_data(checked)
+    task = build_task(checked, data)
+    model = task.model
+    assert isinstance(model, CarriesState)
+    optimizer = task.make_optimizer(model.parameters())
+    for inputs, targets in data.train_dataloader().batches():
+        optimizer.zero_grad()
+        (model(inputs) - targets).square().mean().backward()
+        optimizer.step()
+        model.carry()
+    trained = {name.removeprefix("model."): weight for name, weight in weights(folder).items()}
+    assert trained.keys() == model.state_dict().keys()
+    for name, weight in model.state_dict().items():
+        torch.testing.assert_close(trained[name], weight, rtol=0, atol=1e-6)
+    task.on_test_epoch_start()
+    model.carried = None
+    with torch.no_grad():
+        task.test_step([[batch] for batch in data.test_dataloader().batches()], 0)
+        model.carried = None
+        whole = torch.cat([inputs for inputs, _ in data.test_dataloader().batches()], 1)
+        predicted, _ = task.test_results()
+        torch.testing.assert_close(
+            predicted.flatten(), task.readable(*task.flat(task(whole), predicted))[0].flatten(), rtol=1e-5, atol=1e-5
+        )
 
 
 def _edited(lines: list[str], row: int, old: str, new: str) -> list[str]:
@@ -136,6 +171,21 @@ BAD_SERIES: dict[str, tuple[Callable[[], list[str]], tuple[str, ...], str]] = {
     "one row": (lambda: _series(1), (), "row"),
     "no rows": (lambda: _series(0), (), "no rows"),
     "season too long": (_series, ("data.season=5000",), "training rows"),
+    "noise on what is known ahead": (
+        _series,
+        ("data.values=[load]", "data.known_ahead=[price]", "regularization.input_noise=0.1"),
+        "known_ahead",
+    ),
+    "an output for each step of a perceptron": (
+        _series,
+        ("data.output=each_step", "model=mlp", "~model.hidden_size"),
+        "use model=lstm",
+    ),
+    "too many streams": (
+        _series,
+        ("data.output=each_step", "data.carry_state=true", "data.train_fraction=0.1"),
+        "data.train_fraction=0.1",
+    ),
     "folds": (_series, ("cross_validation=3", "fold=1"), "split by time"),
     "state without steps": (_series, ("data.carry_state=true",), "each_step"),
     "a classification loss": (_series, ("loss=cross_entropy",), "forecasting"),
@@ -159,6 +209,11 @@ BAD_TEXTS: dict[str, tuple[Callable[[], list[str]], tuple[str, ...], str]] = {
     ),
     "no numbers": (_texts, ("data.task=regression", "loss=mse"), "row 2"),
     "noise on tokens": (_texts, ("regularization.input_noise=0.1",), "text"),
+    "balanced tags": (
+        _texts,
+        ("data.task=tagging", "data.tokens=word", "data.target=tags", "data.sampling=balanced"),
+        "one for each step",
+    ),
     "mixup of tokens": (_texts, ("augmentation=[mixup]",), "text"),
     "a model of numbers": (_texts, ("model=mlp", "~model.hidden_size"), "model=lstm"),
     "max_length of none": (_texts, ("data.max_length=0",), "whole number"),
@@ -192,7 +247,7 @@ def _refused(paribus: Run, folder: Path, says: str, *overrides: str) -> None:
 def test_a_long_text_is_cut_and_told(paribus: Run) -> None:
     code, out, _ = paribus("check", *QUICK, *TEXTS, "model=lstm", "data.tokens=word", "data.max_length=3")
     assert code == 0 and "cut to data.max_length=3 tokens: train" in out
-    assert "glad 32, sad 31 in train, the most frequent 50.8%; sad is the positive one" in out
+    assert "glad 31, sad 32 in train, the most frequent 50.8%; sad is the positive one" in out
 
 
 def test_columns_of_different_units_are_judged_by_their_scaled_errors(paribus: Run) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from paribus.data.loader import Loading
-from paribus.data.module import Split, TensorData, regression_data
+from paribus.data.module import Split, TensorData, moved, regression_data
 from paribus.data.spec import ClassificationSpec, DataSpec, RegressionSpec
 from paribus.errors import ConfigError, DataError
 
@@ -254,3 +254,12 @@ def test_the_scaler_is_fitted_where_images_are_scaled_and_not_before() -> None:
     assert data.steps_per_epoch == 3 and data._fitted is None
     next(data.train_dataloader().batches())
     assert data._fitted is not None
+
+
+def test_windows_that_are_moved_stay_a_view_of_one_tensor() -> None:
+    series = torch.arange(40.0).view(20, 2)
+    view = series.unfold(0, 5, 1).transpose(1, 2)[3:12:2]
+    there = moved(view, torch.device("meta"))  # a device that holds nothing: what would be moved shows in the storage
+    assert (there.device.type, there.shape, there.stride()) == ("meta", view.shape, view.stride())
+    assert there.untyped_storage().nbytes() == 4 * 2 * (4 * 2 + 5) < view.numel() * 4
+    assert moved(view, torch.device("cpu")).data_ptr() == view.data_ptr()

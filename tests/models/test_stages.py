@@ -97,3 +97,17 @@ def test_a_single_layer_is_its_head() -> None:
     assert head(layer) is layer and stages(layer) == [[layer.weight, layer.bias]]
     scale = nn.BatchNorm1d(3)
     assert head(scale) is scale
+
+
+def test_a_wrapped_model_has_its_own_stages_and_all_its_parameters() -> None:
+    class Scaled(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.Linear(2, 3), nn.Linear(3, 4), nn.Linear(4, 1))
+            self.gain = nn.Parameter(torch.ones(2, 2))
+
+    bare = Scaled()
+    wrapper = nn.Module()
+    wrapper.add_module("model", bare)
+    found = stages(wrapper)
+    assert [len(stage) for stage in found] == [1, 2, 2, 2]
+    assert {id(each) for stage in found for each in stage} == {id(each) for each in wrapper.parameters()}

@@ -9,7 +9,7 @@ from paribus.data.spec import Column, DataSpec, ForecastSpec, RegressionSpec
 from paribus.data.splitting import share
 from paribus.errors import ConfigError
 from paribus.seeding import derive
-from paribus.types import PositiveInt, SequenceLength
+from paribus.types import SampleCount, SequenceLength
 
 FREQUENCIES = 1.0, 4.0  # of sine waves: whole periods in a sequence
 
@@ -18,9 +18,9 @@ def adding_problem(
     loading: Loading,
     *,
     length: SequenceLength,
-    train_size: PositiveInt,
-    validation_size: PositiveInt,
-    test_size: PositiveInt,
+    train_size: SampleCount,
+    validation_size: SampleCount,
+    test_size: SampleCount,
 ) -> TensorData:
     """The sum of two marked numbers among many: how far back a network remembers (Hochreiter & Schmidhuber 1997, 5.4).
 
@@ -36,9 +36,9 @@ def sine_waves(
     loading: Loading,
     *,
     length: SequenceLength,
-    train_size: PositiveInt,
-    validation_size: PositiveInt,
-    test_size: PositiveInt,
+    train_size: SampleCount,
+    validation_size: SampleCount,
+    test_size: SampleCount,
 ) -> TensorData:
     """A wave drawn from three numbers, one vector to many steps: (N, 3) amplitude, frequency and phase -> (N, T, 1)."""
     sizes = {"train": train_size, "val": validation_size, "test": test_size}

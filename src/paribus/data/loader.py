@@ -10,6 +10,7 @@ from torch import Tensor
 
 from paribus.seeding import derive
 
+LENGTHS_POOLED = 50  # batches that are sorted by length together
 Batch = tuple[Tensor, Tensor]  # inputs (B, ...), targets (B, ...)
 Prepare = Callable[[Batch, int, int], Batch]  # a batch as it lies, the epoch, its number in it -> as a model takes it
 Step = list[Batch]  # the batches whose gradients make one optimizer step: one, or more where they are accumulated
@@ -39,9 +40,6 @@ class Loading:
     sampling: str = "shuffled"
     fold: Fold | None = None
     done: set[str] = field(default_factory=set, compare=False)  # of these, what the splitting has seen to
-
-
-LENGTHS_POOLED = 50  # batches that are sorted by length together
 
 
 class EpochOrder:

@@ -15,7 +15,6 @@ from paribus.augmentation import Augmentation
 from paribus.data import scaling
 from paribus.data.loader import Batch, BatchLoader, EpochOrder, Loading, Prepare, Step
 from paribus.data.spec import NO_TARGET, ClassificationSpec, DataSpec, RegressionSpec
-from paribus.data.windows import moved
 from paribus.errors import ConfigError, DataError
 from paribus.seeding import derive
 
@@ -69,7 +68,8 @@ class TensorData(LightningDataModule):
         train = splits["train"]
         rows = len(train)
         if loading.sampling == "balanced" and (spec.is_aligned or not isinstance(spec, ClassificationSpec)):
-            raise ConfigError("data.sampling=balanced draws classes evenly, and this data has none; use shuffled")
+            what = "has one for each step" if isinstance(spec, ClassificationSpec) else "has none"
+            raise ConfigError(f"data.sampling=balanced draws classes evenly, and this data {what}; use shuffled")
         if loading.batch_size > rows:
             raise ConfigError(
                 f"data.batch_size={loading.batch_size} is more than the {rows} training rows; use {rows} or less"
@@ -242,6 +242,15 @@ class TensorData(LightningDataModule):
         self._ready = {}
 
 
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on a device. A view of overlapping windows stays one there: only what it shows once is moved."""
+    reach = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    if tensor.device.type == device.type or reach >= tensor.numel():
+        return tensor.to(device)
+    shown = tensor.as_strided((reach,), (1,))
+    return shown.to(device).as_strided(tensor.shape, tensor.stride(), 0)
+
+
 def _check_done(loading: Loading) -> None:
     """A data set of the user's own may split in its own way, and then cannot be asked for another one."""
     asked = {"train_fraction": f"data.train_fraction={loading.train_fraction:g}"} if loading.train_fraction < 1 else {}
@@ -310,16 +319,20 @@ def regression_data(
     Targets in double precision are centred in it. Where a key stands for the inputs (N, ...), they are not copied.
     """
     _check_finite(f"target {target_name}", targets)
-    training = targets[rows["train"]]
-    if training.min() == training.max():  # their deviation may not come out as 0
-        raise DataError(f"{target_name} has the same value in every training row; there is nothing to learn")
-    mean, deviation = mean_and_deviation(training.tolist()) if scale_target else (0.0, 1.0)
+    mean, deviation = target_units(targets[rows["train"]], target_name, scale_target=scale_target)
     spec = RegressionSpec(tuple(inputs.shape[1:]), target_name, mean, deviation)
     splits = {}
     for name, index in rows.items():
         scaled = ((targets[index] - mean) / deviation).to(torch.float32)
         splits[name] = Split(inputs, scaled, index, key) if key else Split(inputs[index], scaled)
     return TensorData(splits, spec, loading, scaling_kind=scaling_kind, image_range=image_range)
+
+
+def target_units(training: Tensor, what: str, *, scale_target: bool) -> tuple[float, float]:
+    """Mean and deviation of training targets (N,), or 0 and 1. Raises DataError, naming `what`, where all are equal."""
+    if training.min() == training.max():  # their deviation may not come out as 0
+        raise DataError(f"{what} has the same value in every training row; there is nothing to learn")
+    return mean_and_deviation(training.tolist()) if scale_target else (0.0, 1.0)
 
 
 def mean_and_deviation(values: list[float]) -> tuple[float, float]:

@@ -126,7 +126,7 @@ def series_data(series: Series, borders: Borders, layout: Layout, measuring: Mea
     starts = placed(series, borders, layout, loading)
     chosen, num_known = series.chosen, len(series.chosen.known_ahead)
     season, told = season_remark(series, measuring.season)
-    if season >= borders[0]:
+    if measuring.season is not None and season >= borders[0]:
         raise ConfigError(
             f"data.season={season} is not shorter than the {borders[0]:,} training rows; lower it, or use 1 for none"
         )

@@ -98,9 +98,10 @@ class ForecastSpec(NumericSpec):
     """Targets (N, horizon, K) of K columns; with is_aligned (N, steps, K), each step's being `horizon` steps ahead.
 
     Of the input's steps the first num_past are known when the forecast is made; more may follow, for what is known of
-    the steps to be forecast (columns known ahead; 0 in all others). Errors are in standard units where
-    in_standard_units, as benchmarks of several columns have them, else in each column's own. window_normalization is
-    none, subtract_last_value or instance: what is taken from each window before the model, and given back after it.
+    the steps to be forecast: columns known ahead, 0 in all others, and last a feature that is 1 there. Errors are in
+    standard units where in_standard_units, as benchmarks of several columns have them, else in each column's own.
+    window_normalization is none, subtract_last_value or instance: what is taken from each window before the model, and
+    given back after it.
     """
 
     columns: tuple[Column, ...]

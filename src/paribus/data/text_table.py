@@ -3,7 +3,7 @@
 import torch
 
 from paribus.data.loader import Loading
-from paribus.data.module import mean_and_deviation
+from paribus.data.module import target_units
 from paribus.data.spec import RegressionSpec, classification_spec
 from paribus.data.splitting import check_classes, three_way
 from paribus.data.table import read_targets
@@ -11,7 +11,7 @@ from paribus.data.texts.module import TextData, classified, known, remarks
 from paribus.data.texts.source import TextSource, read_texts
 from paribus.data.texts.tags import check_tags_of_training, read_tags
 from paribus.data.texts.tokens import Tokenizing
-from paribus.errors import ConfigError, DataError
+from paribus.errors import ConfigError
 from paribus.types import Character, FilePath, Flag, Fraction, PositiveInt, Text, TextTask, TokenKind
 
 
@@ -60,13 +60,7 @@ def _measured(
     """Texts with a number each, in standard units of the training rows if scale_target."""
     targets, _ = read_targets(source.frame, source.path, source.target, "regression", decimal_comma)
     rows = three_way(None, len(targets), *fractions, loading)
-    mean, deviation = mean_and_deviation(targets[rows["train"]].tolist())
-    if deviation == 0:
-        raise DataError(
-            f"{source.place(source.target)} has the same value in every training row; there is nothing to learn"
-        )
-    if not scale_target:
-        mean, deviation = 0.0, 1.0
+    mean, deviation = target_units(targets[rows["train"]], source.place(source.target), scale_target=scale_target)
     found = known(source.corpus, rows, how)
     spec = RegressionSpec(found.input_shape, source.target, mean, deviation, vocabulary=found.vocabulary)
     scaled = ((targets - mean) / deviation).to(torch.float32)

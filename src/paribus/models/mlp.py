@@ -24,6 +24,8 @@ def mlp(
     """(B, *input_shape) -> (B, num_outputs). Without hidden layers: the perceptron, or logistic regression."""
     if spec.is_text:
         raise ConfigError("model mlp reads numbers, and the data is text; use model=lstm or model=bilstm")
+    if spec.is_aligned:
+        raise ConfigError("model mlp gives one output an example, and the data wants one for each step; use model=lstm")
     if normalization == "instance":
         raise ConfigError("regularization.normalization=instance is for images; model mlp takes batch, layer or group")
     hidden = dense_layers(prod(spec.input_shape), hidden_sizes, num_outputs, activation, normalization, dropout)

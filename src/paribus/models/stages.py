@@ -32,5 +32,9 @@ def stages(model: nn.Module) -> list[list[nn.Parameter]]:
 def _pieces(model: nn.Module) -> Iterator[list[nn.Parameter]]:
     yield list(model.parameters(recurse=False))
     for name, child in model.named_children():
-        for piece in child.children() if name in ("features", "model") else [child]:
+        if name not in ("features", "model"):
+            yield list(child.parameters())
+            continue
+        yield list(child.parameters(recurse=False))
+        for piece in child.children():
             yield list(piece.parameters())

@@ -88,23 +88,18 @@ def classified(
 def known(corpus: Corpus, rows: Rows, how: Tokenizing) -> Encoded:
     """The corpus by the vocabulary of its rows "train".
 
-    Raises DataError for a training text of unknown tokens alone, and where most texts of another split are such.
+    Raises DataError where most texts of a split are of unknown tokens alone.
     """
     if corpus.texts.n_unique() == 1:
         raise DataError(f"{corpus.where}: all texts are the same; there is nothing to learn from")
     found = encoded(corpus.texts, rows["train"], how)
     for name, index in rows.items():
         unknown = index[found.is_unknown[index]].tolist()
-        if unknown and name == "train":
-            raise DataError(
-                f"{corpus.place(unknown[0])}: no token of this training text is among the {len(found.vocabulary)} of "
-                "the vocabulary; lower data.min_count, raise data.vocabulary_size, or leave the text out"
-            )
         if len(unknown) > MOST_UNKNOWN * len(index):
             raise DataError(
-                f"{corpus.where}: of the {len(index)} texts of {name} {len(unknown)} hold no token that is in the "
-                f"vocabulary of the {len(rows['train'])} training texts; lower data.min_count, raise "
-                "data.vocabulary_size, use data.tokens=character, or add texts"
+                f"{corpus.place(unknown[0])}: this and {len(unknown) - 1} more of the {len(index)} texts of {name} "
+                f"hold no token that is in the vocabulary of the {len(rows['train'])} training texts; lower "
+                "data.min_count, raise data.vocabulary_size, use data.tokens=character, or add texts"
             )
     return found
 
@@ -117,7 +112,7 @@ def remarks(found: Encoded, rows: Rows, how: Tokenizing) -> Iterator[str]:
     held_out = {name: index for name, index in rows.items() if name != "train"}
     shares = {name: _unknown_share(found.inputs[index]) for name, index in held_out.items()}
     yield f"unknown tokens: {', '.join(f'{name} {share:.2%}' for name, share in shares.items())}"
-    counts = {name: int(found.is_unknown[index].sum()) for name, index in held_out.items()}
+    counts = {name: int(found.is_unknown[index].sum()) for name, index in rows.items()}
     if any(counts.values()):
         yield f"texts of unknown tokens alone: {_listed(counts)}"
     counts = {name: int((lengths[index] > how.max_length).sum()) for name, index in rows.items()}

@@ -13,7 +13,6 @@ from paribus.data.spec import ForecastSpec
 from paribus.data.time_series.naive import last_value, seasonal_naive
 from paribus.data.time_series.times import Times
 from paribus.data.time_series.windows import Layout, StreamOrder
-from paribus.data.windows import windows
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,11 @@ class Scaled:
     times: Times
     season: int
     num_known: int = 0
+
+
+def windows(series: Tensor, length: int) -> Tensor:
+    """series (T, F) -> (T - length + 1, length, F): the windows that begin at each row, as one view, never copies."""
+    return series.unfold(0, length, 1).transpose(1, 2)
 
 
 class SeriesData(TensorData):
@@ -48,9 +52,9 @@ class SeriesData(TensorData):
     def _split(self, starts: range) -> Split:
         series, layout = self._series, self._layout
         length = layout.span if series.num_known else layout.window
-        inputs = windows(series.inputs, length, 1)[starts.start : starts.stop : starts.step]
+        inputs = windows(series.inputs, length)[starts.start : starts.stop : starts.step]
         firsts = range(starts.start + layout.lead, starts.stop + layout.lead, starts.step)  # rows of targets
-        targets = windows(series.targets, layout.num_targets, 1)[firsts.start : firsts.stop : firsts.step]
+        targets = windows(series.targets, layout.num_targets)[firsts.start : firsts.stop : firsts.step]
         shown = slice(starts[0], starts[-1] + layout.span)
         key = blake2b(repr((layout, len(starts), series.num_known)).encode(), digest_size=16)
         for tensor in (series.inputs, series.targets):
@@ -113,7 +117,7 @@ class SeriesData(TensorData):
     def history(self, name: str, positions: Tensor) -> Tensor:
         """The target columns (n, num_past, K) in the windows at positions (n,) of a split, in standard units."""
         starts = torch.tensor(self._starts[name])[positions]
-        return windows(self._series.targets, self._layout.window, 1)[starts]
+        return windows(self._series.targets, self._layout.window)[starts]
 
     def times(self, name: str, positions: Tensor) -> list[str]:
         """When the first targets are of the windows at positions (n,) of a split."""

@@ -44,7 +44,7 @@ def read_series(
     check_names(whole, chosen)
     frame, values = numbers(whole, chosen)
     chosen = replace(chosen, values=values, targets=chosen.targets or values)
-    times = _times(frame, chosen)
+    times = _rows(whole) if chosen.time is None else _times(frame, chosen, chosen.time)
     _check_rising(frame, times, chosen)
     found, times = _without_duplicates(frame, times, chosen, duplicates)
     if len(found) < 2:
@@ -71,11 +71,18 @@ def _place(frame: pl.DataFrame, chosen: Chosen) -> Place:
     return lambda row: f"{chosen.path}: row {lines[int(row)]}{column}"
 
 
-def _times(frame: pl.DataFrame, chosen: Chosen) -> Times:
-    """Of the column of times; without one, the rows of the file, of which blank ones are missing."""
-    if chosen.time is None:
-        return Times(frame[LINE].cast(pl.Int64).to_numpy(), "row")
-    column, place = frame[chosen.time], _place(frame, chosen)
+def _rows(frame: pl.DataFrame) -> Times:
+    """The rows of the file, of which blank ones are missing. A line break within a cell begins no row."""
+    lines, breaks = frame[LINE].cast(pl.Int64), pl.col(pl.String).str.count_matches("\n")
+    within = frame.select(pl.sum_horizontal(pl.lit(0), breaks.fill_null(0))).to_series().cast(pl.Int64)
+    return Times((lines - within.cum_sum() + within).to_numpy(), "row")
+
+
+def _times(frame: pl.DataFrame, chosen: Chosen, name: str) -> Times:
+    """Of the column of times."""
+    column, place = frame[name], _place(frame, chosen)
+    if isinstance(column.dtype, pl.Categorical | pl.Enum):
+        column = column.cast(pl.String)
     if column.null_count():
         raise DataError(f"{place(column.is_null().arg_max() or 0)}: the time is missing; mend or delete the row")
     if isinstance(column.dtype, pl.Datetime | pl.Date):
@@ -84,8 +91,12 @@ def _times(frame: pl.DataFrame, chosen: Chosen) -> Times:
     if column.dtype == pl.String:
         are_dates = column.str.contains(r"^\d{8}$").all()  # 20160731 is no number of days or years
         if are_dates or floats(column, chosen.decimal_comma).null_count() * 2 > len(column):
-            return of_moments(np.array(dates(column.to_list(), place), "datetime64[us]"))
-    return Times(as_double(frame, chosen, chosen.time).to_numpy(), "number")
+            try:
+                return of_moments(np.array(dates(column.to_list(), place), "datetime64[us]"))
+            except DataError:
+                if not are_dates:
+                    raise
+    return Times(as_double(frame, chosen, name).to_numpy(), "number")
 
 
 def _check_rising(frame: pl.DataFrame, times: Times, chosen: Chosen) -> None:

@@ -126,8 +126,10 @@ def _latest(starts: range, end: int, layout: Layout, loading: Loading) -> range:
     length = kept // loading.batch_size
     if length == 0:
         raise ConfigError(
-            f"data.batch_size={loading.batch_size} streams of data.window={layout.window} rows are more than the "
-            f"{end - layout.horizon} training rows; lower one of them"
+            f"data.batch_size={loading.batch_size} streams need a window each, and there are {kept} of "
+            f"data.window={layout.window} rows in the {end:,} training rows"
+            + (f" (data.train_fraction={loading.train_fraction:g})" if loading.train_fraction < 1 else "")
+            + f"; use data.batch_size={kept} or less"
         )
     last = end - layout.span
     return range(last - (length * loading.batch_size - 1) * layout.window, last + 1, layout.window)
