@@ -210,7 +210,7 @@ def _build_loss(config: Config, spec: DataSpec) -> Loss:
 
 
 def _check_changes_of_inputs(config: Config, spec: DataSpec) -> None:
-    """Raise ConfigError for what would change the numbers of tokens as if they were measurements."""
+    """Raise ConfigError for noise and mixing that the inputs cannot take: tokens, streams, what is known ahead."""
     noise = config["regularization"].settings["input_noise"]
     if spec.is_text and noise:
         raise ConfigError(f"regularization.input_noise={noise} is for numbers, and the data is text; use dropout")
