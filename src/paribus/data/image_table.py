@@ -13,11 +13,11 @@ from paribus.data.given_splits import HeldOut, Labels, assigned, canonical
 from paribus.data.image_cache import ImageCache
 from paribus.data.loader import Loading
 from paribus.data.module import Split, TensorData, regression_data
-from paribus.data.reading import LINE, read_table
+from paribus.data.reading import LINE, check_column, read_table
 from paribus.data.spec import classification_spec
 from paribus.data.table import read_targets
 from paribus.data.usable import usable
-from paribus.errors import ConfigError, DataError, nearest
+from paribus.errors import ConfigError, DataError
 from paribus.types import (
     BadFiles,
     Channels,
@@ -89,11 +89,7 @@ def _check_columns(frame: pl.DataFrame, path: str, settings: dict[str, str | Non
     for setting, name in settings.items():
         if name is None:
             continue
-        if name not in columns:
-            delimiter = "; is data.delimiter right?" if len(columns) == 1 else ""
-            raise ConfigError(
-                f"data.{setting}={name} is no column of {path}; {nearest(name, columns, 'columns')}{delimiter}"
-            )
+        check_column(name, columns, setting, path)
         if name in used:
             raise ConfigError(f"data.{setting}={name} is data.{used[name]}, too; give each a column of its own")
         used[name] = setting

@@ -114,8 +114,8 @@ class BatchLoader:
         self.inputs, self.targets, self._rows, self._prepare = inputs, targets, rows, prepare
         labels = targets if shuffle and loading.sampling == "balanced" else None
         # Lightning looks for set_epoch in these two, as in a DataLoader.
-        plain = EpochOrder(len(targets), loading.seed if shuffle else None, labels)
-        self.sampler, self.batch_sampler = order or plain, None
+        self.sampler = order or EpochOrder(len(targets), loading.seed if shuffle else None, labels)
+        self.batch_sampler = None
         self.batch_size, self.steps_per_execution = loading.batch_size, loading.steps_per_execution
         full, rest = divmod(len(targets), loading.batch_size)
         self.num_batches = max(1, full + (rest > 1))

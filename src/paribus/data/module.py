@@ -139,12 +139,16 @@ class TensorData(LightningDataModule):
         return BatchLoader(
             split.inputs,
             split.targets,
-            self._loading,
+            self._loading_of(name),
             shuffle=name == "train",
             rows=split.rows,
             prepare=self._prepare(name, split),
             order=self._order(name, split),
         )
+
+    def _loading_of(self, name: str) -> Loading:
+        """How batches of a split are made."""
+        return self._loading
 
     def _order(self, name: str, split: Split) -> EpochOrder | None:
         """An order of a split's samples in place of the usual one."""

@@ -7,12 +7,13 @@ import csv
 import io
 import shlex
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 from polars import selectors
 
-from paribus.errors import ConfigError, DataError
+from paribus.errors import ConfigError, DataError, nearest
 
 LINE = "\0line"  # a column of our own, under a name that no file's column has
 MISSING = ["", "NA", "NaN", "nan"]
@@ -43,6 +44,14 @@ def read_table(path: Path, delimiter: str | None) -> pl.DataFrame:
     if frame.is_empty():
         raise DataError(f"{path} has no rows")
     return frame
+
+
+def check_column(name: str, columns: Sequence[str], setting: str, path: str | Path) -> None:
+    """Raise ConfigError where the column that data.SETTING names is none of the file's."""
+    if name not in columns:
+        delimiter = "; is data.delimiter right?" if len(columns) == 1 else ""
+        known = nearest(name, columns, "columns")
+        raise ConfigError(f"data.{setting}={name} is no column of {path}; {known}{delimiter}")
 
 
 def _content(path: Path) -> bytes:

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from paribus.data.loader import Loading
 from paribus.data.module import LARGEST, Split, TensorData, regression_data
-from paribus.data.reading import LINE, read_table
+from paribus.data.reading import LINE, check_column, read_table
 from paribus.data.spec import classification_spec
 from paribus.data.splitting import check_classes, three_way
-from paribus.errors import ConfigError, DataError, nearest
+from paribus.errors import ConfigError, DataError
 from paribus.types import Character, FilePath, Flag, Fraction, MissingValues, Scaling, TaskKind, Text, TextList
 
 MOST_CATEGORIES = 100  # a column of more different texts is an id or free text
@@ -141,11 +141,7 @@ def _check_columns(frame: pl.DataFrame, source: _Source) -> None:
     target, settings = source.target, {"exclude": source.exclude, "categorical": source.categorical}
     for setting, names in {"target": [target], **settings}.items():
         for name in names:
-            if name not in columns:
-                raise ConfigError(
-                    f"data.{setting}={name} is no column of {source.path}; {nearest(name, columns, 'columns')}"
-                    + ("; is data.delimiter right?" if len(columns) == 1 else "")
-                )
+            check_column(name, columns, setting, source.path)
     for setting, names in settings.items():
         if target in names:
             raise ConfigError(f"data.{setting}=[{target}]: {target} is the target; leave it out of data.{setting}")
@@ -292,8 +288,7 @@ def _check_categories(frame: pl.DataFrame, source: _Source, name: str, decimal_c
 def _check_no_numbers(frame: pl.DataFrame, source: _Source, name: str, decimal_comma: bool) -> None:
     """Raise where at least half of the values are numbers, or texts that stand for numbers."""
     text = frame[name].drop_nulls().cast(pl.String)
-    likely = floats(text, decimal_comma).is_not_null() | text.str.contains("|".join(NUMBER_LIKE))
-    if likely.sum() * 2 < len(text):
+    if not mostly_numbers(text, decimal_comma):
         return
     line, value = not_a_number(frame, name, decimal_comma)
     what, remedy = likeness(value)
@@ -302,6 +297,13 @@ def _check_no_numbers(frame: pl.DataFrame, source: _Source, name: str, decimal_c
         f"{source.place(name, line)}: {value!r} is {what}; {remedy}, or {source.leave_out(name)}"
         + (declare if text.n_unique() <= MOST_CATEGORIES else "")
     )
+
+
+def mostly_numbers(text: pl.Series, decimal_comma: bool) -> bool:
+    """Whether at least half of the texts that are there are numbers, or stand for numbers."""
+    text = text.drop_nulls()
+    likely = floats(text, decimal_comma).is_not_null() | text.str.contains("|".join(NUMBER_LIKE))
+    return bool(likely.sum() * 2 >= len(text))
 
 
 def not_a_number(frame: pl.DataFrame, name: str, decimal_comma: bool) -> tuple[int, str]:
@@ -342,10 +344,11 @@ def _remarks(
     """What became of the columns and rows, a line each."""
     counted = [f"{name} ({frame[name].drop_nulls().n_unique()} values)" for name in categories]
     lists = {"numbers": numeric, "categories": counted, "left out": source.exclude}
-    remarks = [f"{what}: {_shortened(names)}" for what, names in lists.items() if names]
+    remarks = [f"{what}: {shortened(names)}" for what, names in lists.items() if names]
     return (*remarks, f"rows with missing values left out: {dropped}") if dropped else tuple(remarks)
 
 
-def _shortened(names: list[str]) -> str:
+def shortened(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

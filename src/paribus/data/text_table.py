@@ -7,7 +7,7 @@ from paribus.data.module import target_units
 from paribus.data.spec import RegressionSpec, classification_spec
 from paribus.data.splitting import check_classes, three_way
 from paribus.data.table import read_targets
-from paribus.data.texts.module import TextData, classified, known, remarks
+from paribus.data.texts.module import TextData, classified, known, text_data
 from paribus.data.texts.source import TextSource, read_texts
 from paribus.data.texts.tags import check_tags_of_training, read_tags
 from paribus.data.texts.tokens import Tokenizing
@@ -64,9 +64,7 @@ def _measured(
     found = known(source.corpus, rows, how)
     spec = RegressionSpec(found.input_shape, source.target, mean, deviation, vocabulary=found.vocabulary)
     scaled = ((targets - mean) / deviation).to(torch.float32)
-    data = TextData(source.corpus, found.inputs, scaled, rows, spec, loading)
-    data.remarks = tuple(remarks(found, rows, how))
-    return data
+    return text_data(source.corpus, found, scaled, rows, spec, how, loading)
 
 
 def _tagged(source: TextSource, how: Tokenizing, fractions: tuple[float, float], loading: Loading) -> TextData:
@@ -76,6 +74,4 @@ def _tagged(source: TextSource, how: Tokenizing, fractions: tuple[float, float],
     check_tags_of_training(source, tags, names, rows)
     found = known(source.corpus, rows, how)
     spec = classification_spec(found.input_shape, names, vocabulary=found.vocabulary, is_aligned=True)
-    data = TextData(source.corpus, found.inputs, tags, rows, spec, loading)
-    data.remarks = tuple(remarks(found, rows, how))
-    return data
+    return text_data(source.corpus, found, tags, rows, spec, how, loading)

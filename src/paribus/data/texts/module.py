@@ -80,8 +80,21 @@ def classified(
     rows = three_way(targets, len(targets), *fractions, loading)
     found = known(corpus, rows, how)
     spec = classification_spec(found.input_shape, names, vocabulary=found.vocabulary)
+    return text_data(corpus, found, targets, rows, spec, how, loading)
+
+
+def text_data(
+    corpus: Corpus,
+    found: Encoded,
+    targets: Tensor,
+    rows: Rows,
+    spec: DataSpec,
+    how: Tokenizing,
+    loading: Loading,
+) -> TextData:
+    """The corpus as encoded, with targets (N, *target_shape), and what is told of it."""
     data = TextData(corpus, found.inputs, targets, rows, spec, loading)
-    data.remarks = tuple(remarks(found, rows, how))
+    data.remarks = tuple(_remarks(found, rows, how))
     return data
 
 
@@ -104,7 +117,7 @@ def known(corpus: Corpus, rows: Rows, how: Tokenizing) -> Encoded:
     return found
 
 
-def remarks(found: Encoded, rows: Rows, how: Tokenizing) -> Iterator[str]:
+def _remarks(found: Encoded, rows: Rows, how: Tokenizing) -> Iterator[str]:
     """What became of the texts, a line each."""
     lengths = found.lengths
     yield f"vocabulary: {len(found.vocabulary)} tokens, learned from the {len(rows['train'])} training texts"

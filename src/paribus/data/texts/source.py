@@ -5,9 +5,9 @@ from pathlib import Path
 
 import polars as pl
 
-from paribus.data.reading import LINE, read_table
+from paribus.data.reading import LINE, check_column, read_table
 from paribus.data.texts.module import Corpus
-from paribus.errors import ConfigError, DataError, nearest
+from paribus.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,7 @@ def read_texts(path: str, delimiter: str | None, text: str, target: str) -> Text
     frame = read_table(Path(path), delimiter)
     columns = [name for name in frame.columns if name != LINE]
     for setting, name in {"text": text, "target": target}.items():
-        if name not in columns:
-            raise ConfigError(
-                f"data.{setting}={name} is no column of {path}; {nearest(name, columns, 'columns')}"
-                + ("; is data.delimiter right?" if len(columns) == 1 else "")
-            )
+        check_column(name, columns, setting, path)
     if text == target:
         raise ConfigError(f"data.target={target} is data.text, too; give each a column of its own")
     for name in (text, target):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from paribus.data.module import LARGEST
-from paribus.data.reading import LINE
-from paribus.data.table import NUMBER_LIKE, as_numbers, floats, likeness, not_a_number
-from paribus.errors import ConfigError, DataError, nearest
+from paribus.data.reading import LINE, check_column
+from paribus.data.table import NUMBER_LIKE, as_numbers, likeness, mostly_numbers, not_a_number
+from paribus.errors import ConfigError, DataError
 
 DATE_OR_TIME = next(reversed(NUMBER_LIKE))
 
@@ -41,11 +41,7 @@ def check_names(frame: pl.DataFrame, chosen: Chosen) -> None:
     lists = {"values": chosen.values, "targets": chosen.targets, "known_ahead": chosen.known_ahead}
     for setting, names in {"time": (chosen.time,) if chosen.time is not None else (), **lists}.items():
         for name, times in Counter(names).items():
-            if name not in columns:
-                raise ConfigError(
-                    f"data.{setting}={name} is no column of {chosen.path}; {nearest(name, columns, 'columns')}"
-                    + ("; is data.delimiter right?" if len(columns) == 1 else "")
-                )
+            check_column(name, columns, setting, chosen.path)
             if times > 1:
                 raise ConfigError(f"data.{setting}: {name} is there {times} times; give it once")
             if setting != "time" and name == chosen.time:
@@ -82,9 +78,7 @@ def _is_of_numbers(frame: pl.DataFrame, chosen: Chosen, name: str) -> bool:
         return column.dtype.is_numeric() or name in chosen.targets
     if as_numbers(column, chosen.decimal_comma).dtype != pl.String:
         return True
-    text = column.drop_nulls()
-    likely = floats(text, chosen.decimal_comma).is_not_null() | text.str.contains("|".join(NUMBER_LIKE))
-    return bool(likely.sum() * 2 >= len(text))
+    return mostly_numbers(column, chosen.decimal_comma)
 
 
 def as_double(frame: pl.DataFrame, chosen: Chosen, name: str) -> pl.Series:

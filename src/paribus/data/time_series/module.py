@@ -7,7 +7,7 @@ from hashlib import blake2b
 import torch
 from torch import Tensor
 
-from paribus.data.loader import Batch, BatchLoader, EpochOrder, Loading, Prepare
+from paribus.data.loader import Batch, EpochOrder, Loading, Prepare
 from paribus.data.module import Split, TensorData
 from paribus.data.spec import ForecastSpec
 from paribus.data.time_series.naive import last_value, seasonal_naive
@@ -65,16 +65,10 @@ class SeriesData(TensorData):
         """The key stands for the targets, too."""
         return ()
 
-    def _loader(self, name: str, split: Split) -> BatchLoader:
-        if not self._layout.is_stream or name == "train":
-            return super()._loader(name, split)
-        return BatchLoader(
-            split.inputs,
-            split.targets,
-            replace(self._loading, batch_size=1),  # one stream
-            shuffle=False,
-            prepare=self._prepare(name, split),
-        )
+    def _loading_of(self, name: str) -> Loading:
+        """Validation and test are one stream each."""
+        is_one_stream = self._layout.is_stream and name != "train"
+        return replace(self._loading, batch_size=1) if is_one_stream else self._loading
 
     def _order(self, name: str, split: Split) -> EpochOrder | None:
         """Training streams stand side by side in a batch."""

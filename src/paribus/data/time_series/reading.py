@@ -1,6 +1,5 @@
 """Reading a series: a file becomes columns of numbers without holes, and the time of each row. Shapes: T rows."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,14 +7,13 @@ import numpy as np
 import polars as pl
 
 from paribus.data.reading import LINE, read_table
-from paribus.data.table import floats
+from paribus.data.table import floats, shortened
 from paribus.data.time_series.columns import Chosen, as_double, check_names, numbers
 from paribus.data.time_series.gaps import Spacing, check_steps, filled, spacing
 from paribus.data.time_series.times import Place, Times, dates, of_moments
 from paribus.errors import DataError
 
 GROUP = "\0group"  # a column of our own, as LINE
-MOST_NAMES = 10  # in a remark
 
 
 @dataclass(frozen=True)
@@ -140,9 +138,3 @@ def _without_missing(frame: pl.DataFrame, chosen: Chosen, gaps: str) -> pl.DataF
             remedy = "the series cannot begin without a value: delete the first rows, or leave the column out"
         raise DataError(f"{chosen.place(name, frame[LINE][first])}: a run of {length} missing values begins; {remedy}")
     return frame.fill_null(strategy="forward")
-
-
-def shortened(names: Sequence[str]) -> str:
-    """The first of some names, and how many more there are."""
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from itertools import pairwise
 
-from paribus.data.time_series.reading import Series, shortened
+from paribus.data.table import shortened
+from paribus.data.time_series.reading import Series
 from paribus.data.time_series.windows import SPLITS, Borders, Layout
 
 
