@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from paribus import composition, config, losses, parts
-from paribus.building import _build_loss
+from paribus.building import build_loss
 from paribus.data.spec import BinarySpec, ClassificationSpec, DataSpec, RegressionSpec
 from paribus.errors import ConfigError
 from paribus.losses import Loss
@@ -177,7 +177,7 @@ def test_class_weights_that_do_not_fit_are_an_error(spec: ClassificationSpec, we
 def test_class_weights_reach_the_loss_from_the_config() -> None:
     checked = config.check(composition.compose(["loss.class_weights=[0.5,2,3.5]"]))
     outputs, targets = _outputs(3), torch.arange(20) % 3
-    assert _build_loss(checked, THREE)(outputs, targets) == losses.cross_entropy(THREE, 0, class_weights=WEIGHTS)(
+    assert build_loss(checked, THREE)(outputs, targets) == losses.cross_entropy(THREE, 0, class_weights=WEIGHTS)(
         outputs, targets
     )
     with pytest.raises(ConfigError, match=r"loss\.class_weights"):
@@ -466,7 +466,7 @@ def test_a_wrong_pairing_names_the_fitting_losses(
     checked = config.check(composition.compose([*overrides, "model=mlp"]))
     data, loss = (word.partition("=")[2] for word in overrides)
     with pytest.raises(ConfigError) as error:
-        _build_loss(checked, spec)
+        build_loss(checked, spec)
     text = str(error.value)
     assert text.startswith(f"loss={loss} does not fit data={data}, which is for {kind}")
     assert text.endswith(f"use loss={' or '.join(fitting)}")
@@ -475,6 +475,6 @@ def test_a_wrong_pairing_names_the_fitting_losses(
 def test_label_smoothing_reaches_the_loss_from_the_config() -> None:
     checked = config.check(composition.compose(["regularization.label_smoothing=0.3"]))
     outputs, targets = _outputs(3), torch.arange(20) % 3
-    assert _build_loss(checked, THREE)(outputs, targets) == losses.cross_entropy(THREE, 0.3, class_weights=None)(
+    assert build_loss(checked, THREE)(outputs, targets) == losses.cross_entropy(THREE, 0.3, class_weights=None)(
         outputs, targets
     )

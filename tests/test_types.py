@@ -69,6 +69,13 @@ VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "InitialState": (["zero", "learned"], [None, "", 0, "random"]),
     "Nonlinearity": (["tanh", "relu"], [None, "", "gelu"]),
     "WindowNormalization": (["none", "subtract_last_value", "instance"], [None, "", True, "last"]),
+    "EncoderCell": (["lstm", "gru"], [None, "", "rnn", 1]),
+    "AttentionKind": (
+        ["none", "bahdanau", "luong_dot", "luong_general", "luong_concat"],
+        [None, "", "luong", True],
+    ),
+    "TiedEmbeddings": (["none", "target", "all"], [None, False, "source"]),
+    "TeacherForcingSchedule": (["linear", "exponential", "inverse_sigmoid"], [None, "", "sigmoid"]),
     "TokenKind": (["character", "word", "byte_pair"], [None, "", "bpe"]),
     "TextTask": (["classification", "regression", "tagging"], [None, "", "ranking"]),
     "Gaps": (["error", "fill", "ignore"], [None, "", "drop"]),

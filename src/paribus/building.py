@@ -10,14 +10,23 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from paribus import parts
+from paribus import parts, scores
 from paribus.activations import gain
 from paribus.augmentation import Mixing
 from paribus.augmentation.chosen import Mixer, in_order
 from paribus.config import Config
 from paribus.data.loader import Fold, Loading
 from paribus.data.module import TensorData
-from paribus.data.spec import UNKNOWN, BinarySpec, ClassificationSpec, DataSpec, ForecastSpec, RegressionSpec
+from paribus.data.spec import (
+    END,
+    UNKNOWN,
+    BinarySpec,
+    ClassificationSpec,
+    DataSpec,
+    ForecastSpec,
+    PairSpec,
+    RegressionSpec,
+)
 from paribus.errors import ConfigError
 from paribus.fine_tuning import FineTuning
 from paribus.initializers import initialize
@@ -29,6 +38,7 @@ from paribus.schedulers import Horizon
 from paribus.tasks.classification import Classification
 from paribus.tasks.forecasting import Forecasting
 from paribus.tasks.regression import Regression
+from paribus.tasks.sequence_to_sequence import SequenceToSequence
 from paribus.tasks.tagging import Tagging
 from paribus.tasks.task import Task
 from paribus.trainers import available, suits_tensor_cores
@@ -40,6 +50,14 @@ TASKS: dict[type[DataSpec], type[Task]] = {
     BinarySpec: Classification,
     RegressionSpec: Regression,
     ForecastSpec: Forecasting,
+    PairSpec: SequenceToSequence,
+}
+# What errors call them, where it is not classification.
+KINDS: dict[type[DataSpec], str] = {
+    BinarySpec: "binary classification",
+    RegressionSpec: "regression",
+    ForecastSpec: "forecasting",
+    PairSpec: "pairs of sequences",
 }
 
 
@@ -91,9 +109,10 @@ def _augmentation(config: Config) -> list[Any]:
 def build_task(config: Config, data: TensorData) -> Task:
     """Loss, initialized model and task for the data. Raises ConfigError for parts that do not fit together."""
     spec, trainer, regularization = data.spec, config["trainer"].settings, config["regularization"]
-    loss = _build_loss(config, spec)
+    _check_pairs(config, spec)
+    loss = build_loss(config, spec)
     _check_changes_of_inputs(config, spec)
-    model = _build_model(config, spec, loss)
+    model = build_model(config, spec, loss)
     horizon = Horizon(data.steps_per_epoch * trainer["max_epochs"], trainer["max_epochs"])
     fine_tuning: FineTuning | None = config["fine_tuning"].build()
     mixings = [step for step in _augmentation(config) if isinstance(step, Mixing)]
@@ -117,6 +136,7 @@ def build_task(config: Config, data: TensorData) -> Task:
         config["averaging"].build(horizon=horizon),
         fine_tuning,
         Mixer(config.seed, mixings) if mixings else None,
+        config["decoding"].build(),
         steps_per_epoch=data.steps_per_epoch,
         monitor=trainer["monitor"],
         log_every_n_steps=trainer["log_every_n_steps"],
@@ -134,8 +154,8 @@ def _built(config: Config, group: str, kind: type[Product], **provided: object) 
     return found
 
 
-def _build_model(config: Config, spec: DataSpec, loss: Loss) -> nn.Module:
-    """The model with its initial weights, on the CPU."""
+def build_model(config: Config, spec: DataSpec, loss: Loss) -> nn.Module:
+    """The model with its initial weights, on the CPU. Raises ConfigError where it does not fit the data or the loss."""
     settings, trainer = config["regularization"].settings, config["trainer"].settings
     model = _built(
         config,
@@ -181,10 +201,14 @@ def _initialize(model: nn.Module, config: Config) -> None:
 
 @torch.no_grad()
 def _check_outputs(model: nn.Module, config: Config, spec: DataSpec, loss: Loss) -> None:
-    """Raise ConfigError where the model does not give (B, num_outputs) for a batch; (B, steps, ...) where aligned."""
+    """Raise ConfigError where the model does not give (B, num_outputs) for a batch; (B, steps, ...) where aligned.
+
+    One for pairs is to give a row for each target.
+    """
     shape, part = (2, *spec.input_shape), config["model"].part
     inputs = torch.full(shape, UNKNOWN, dtype=torch.int32) if spec.is_text else torch.zeros(shape)
-    outputs = model.eval()(inputs)
+    targets = torch.full((2, 1), END)
+    outputs = model.eval()(inputs, targets) if isinstance(spec, PairSpec) else model.eval()(inputs)
     model.train()
     found = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
     steps = spec.input_shape[:1] if spec.is_aligned else ()
@@ -195,11 +219,27 @@ def _check_outputs(model: nn.Module, config: Config, spec: DataSpec, loss: Loss)
         )
 
 
-def _build_loss(config: Config, spec: DataSpec) -> Loss:
+def _check_pairs(config: Config, spec: DataSpec) -> None:
+    """Raise ConfigError where one of model and data is for pairs of sequences, and the other is not."""
+    model, data = config["model"].part, config["data"].part
+    if isinstance(spec, PairSpec) and not model.reads_pairs:
+        raise ConfigError(
+            f"data={data.name} asks for a sequence for each sequence, and model {model.name} gives none; "
+            "use model=seq2seq"
+        )
+    if isinstance(spec, PairSpec):
+        scores.signatures(spec.scores)  # what measures them is installed, or that is said now and not after an epoch
+    if model.reads_pairs and not isinstance(spec, PairSpec):
+        raise ConfigError(
+            f"model {model.name} reads pairs of sequences, and data={data.name} has none; use data=dates or data=pairs"
+        )
+
+
+def build_loss(config: Config, spec: DataSpec) -> Loss:
+    """The loss that the config chooses. Raises ConfigError where it is not for this kind of data."""
     chosen = config["loss"]
     if not parts.accepts(chosen.part, "spec", spec):
-        kinds = {BinarySpec: "binary classification", RegressionSpec: "regression", ForecastSpec: "forecasting"}
-        kind = kinds.get(type(spec), "classification")
+        kind = KINDS.get(type(spec), "classification")
         every = parts.by_option("loss", config.extension)
         fitting = [option for option, part in every.items() if parts.accepts(part, "spec", spec)]
         raise ConfigError(

@@ -77,6 +77,21 @@ def load_for(module: nn.Module, data: TensorData, path: Path) -> dict[str, Any]:
     The data takes over what was fitted in training. Raises ConfigError, or DataError for other data.
     """
     checkpoint = load(path)
+    _check_fits(module, checkpoint, path)
+    key = type(data).__qualname__
+    _check_keys(checkpoint, [key], path)
+    data.load_state_dict(checkpoint[key])
+    return checkpoint
+
+
+def load_model(model: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
+    """Give the model the weights of a checkpoint, loaded from `path`. Raises ConfigError where they do not fit."""
+    module = nn.ModuleDict({"model": model})  # as a task holds it
+    _check_fits(module, checkpoint, path)
+    module.load_state_dict(checkpoint["state_dict"])
+
+
+def _check_fits(module: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
     saved = {name: tuple(weight.shape) for name, weight in checkpoint["state_dict"].items()}
     wanted = {name: tuple(weight.shape) for name, weight in module.state_dict().items()}
     wrong = sorted(name for name in saved.keys() | wanted.keys() if saved.get(name) != wanted.get(name))
@@ -86,10 +101,6 @@ def load_for(module: nn.Module, data: TensorData, path: Path) -> dict[str, Any]:
             f"{path} does not fit the config: {name} is {saved.get(name, 'missing')} in the checkpoint and "
             f"{wanted.get(name, 'missing')} in the model"
         )
-    key = type(data).__qualname__
-    _check_keys(checkpoint, [key], path)
-    data.load_state_dict(checkpoint[key])
-    return checkpoint
 
 
 class Checkpoints(Checkpoint):

@@ -19,6 +19,7 @@ from paribus import parts
 from paribus.errors import ConfigError, nearest
 
 GROUPS = (*parts.GROUPS, "experiment")
+RECHOSEN = ("decoding",)  # groups of which a saved run can be given another choice: nothing that it has learned
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def compose(overrides: Sequence[str], extension: Path | None = None) -> Composed
 
 
 def recompose(saved: Path, overrides: Sequence[str], extension: Path | None = None) -> Composed:
-    """A saved config with overrides on top. Settings may change, parts may not. Raises ConfigError."""
+    """A saved config with overrides on top. Settings may change, parts but RECHOSEN may not. Raises ConfigError."""
     try:
         tree = OmegaConf.load(saved)
     except (OSError, YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
@@ -64,15 +65,17 @@ def recompose(saved: Path, overrides: Sequence[str], extension: Path | None = No
     if not isinstance(tree, DictConfig) or not tree:
         raise ConfigError(f"{saved} is not the config of a run: it is empty or has no keys")
     typed = {}
-    for text in overrides:
-        override = _parse(text)
-        typed[override.key_or_group] = text
-        if override.key_or_group in (*GROUPS, "name"):
-            raise ConfigError(
-                f"{text}: a saved run keeps its parts and name; start a new run for another {override.key_or_group}"
-            )
+    parsed = {text: _parse(text) for text in overrides}
+    for text, override in sorted(parsed.items(), key=lambda each: each[1].key_or_group not in GROUPS):  # groups first
+        key: str = override.key_or_group
+        value: Any = override.value()
+        typed[key] = text
+        if key in (*GROUPS, "name") and key not in RECHOSEN:
+            raise ConfigError(f"{text}: a saved run keeps its parts and name; start a new run for another {key}")
         _cleaned(override, extension)
-        OmegaConf.update(tree, override.key_or_group, override.value(), force_add=True)
+        if key in RECHOSEN:
+            value = OmegaConf.load(parts.options(key, extension)[str(value)])
+        OmegaConf.update(tree, key, value, merge=key not in RECHOSEN, force_add=True)
     return Composed(tree, {}, typed, tuple(overrides), extension)
 
 

@@ -39,6 +39,7 @@ RESUMABLE = (
     "optimizer",
     "scheduler",
     "early_stopping",
+    "decoding",
     "logger",
     *PLACES,
     "regularization.l1",
@@ -63,12 +64,14 @@ RESUMABLE_TOGETHER = (*PLACES, "logger", "trainer.accelerator")
 KEPT = ("scheduler.interval",)  # all the same: the time that has passed is counted in it
 EVALUABLE = (
     *PLACES,
+    "decoding",
     "data.batch_size",
     "trainer.accelerator",
     "trainer.precision",
     "trainer.channels_last",
     "trainer.compile_model",
 )
+PREDICTABLE = ("decoding", "data.batch_size", "trainer.accelerator")
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,7 @@ def check(composed: Composed) -> Config:
             f"{composed.typed['data.test_fraction']}: cross_validation={top['cross_validation']} tests a fold at a "
             "time; leave one of them out"
         )
+    _check_decoding(choices, composed)
     notes = (*_not_taken(choices, composed), *_without_effect(choices))
     name = top["name"] or _default_name(composed)
     text = _yaml(composed, choices, several, {} if top["name"] else {"name": name})
@@ -306,6 +310,16 @@ def _not_taken(choices: Mapping[str, Choice], composed: Composed) -> Iterator[st
             )
         if setting:
             yield f"{key}={value} has no effect: {group} {part.name} takes no {parameter}"
+
+
+def _check_decoding(choices: Mapping[str, Choice], composed: Composed) -> None:
+    """Raise ConfigError where a way of decoding was asked for, and the model writes no sequences."""
+    typed = [text for key, text in composed.typed.items() if key.partition(".")[0] == "decoding"]
+    if typed and not choices["model"].part.reads_pairs:
+        raise ConfigError(
+            f"{typed[0]}: model {choices['model'].part.name} writes no sequences, which is what is decoded; "
+            "use model=seq2seq, or leave it out"
+        )
 
 
 def _without_effect(choices: Mapping[str, Choice]) -> Iterator[str]:

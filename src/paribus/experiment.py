@@ -25,7 +25,9 @@ from paribus.preview import augmented_samples
 from paribus.progress import ProgressReport
 from paribus.recording import EpochRows
 from paribus.results import RunFolder, quiet_libraries
+from paribus.samples import Samples
 from paribus.seeding import derive
+from paribus.tasks.sequence_to_sequence import SequenceToSequence
 from paribus.tasks.task import Task
 from paribus.trainers import available
 
@@ -144,6 +146,8 @@ def _equip(trainer: Trainer, config: Config, task: Task, folder: RunFolder, inte
     stopping = config["early_stopping"].build(monitor=task.monitor, monitor_mode=task.monitor_mode)
     checkpoints = Checkpoints(folder.checkpoints, task.monitor, task.monitor_mode)
     trainer.callbacks += [ProgressReport(task.monitor), EpochRows(folder), interruption]  # type: ignore[attr-defined]
+    if isinstance(task, SequenceToSequence):
+        trainer.callbacks.append(Samples(folder.title))  # type: ignore[attr-defined]
     trainer.callbacks += [stopping, checkpoints] if stopping else [checkpoints]  # type: ignore[attr-defined]
     return checkpoints
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from paribus.building import build_data, build_task
 from paribus.config import Config
 from paribus.data.loader import Step
-from paribus.data.spec import NO_TARGET, ClassificationSpec
+from paribus.data.spec import NO_TARGET, ClassificationSpec, PairSpec
 from paribus.experiment import prepare_torch
 from paribus.figures.drawing import plain
 from paribus.tasks.task import Task
@@ -36,14 +36,14 @@ def inspect(config: Config) -> Iterator[str]:
     with precision.train_step_context():
         first, chance = _first_losses(task, inputs, targets)
         seconds, state_bytes = _time_step(task, step)
-        outputs = task(inputs)
+        outputs = task.predicted(inputs, targets)
     epochs, steps = config["trainer"].settings["max_epochs"], data.steps_per_epoch
     parameters = list(task.model.parameters())
     yield f"{config.name}: data {config['data'].part.name}, model {config['model'].part.name}"
     yield from (f"note           {note}" for note in config.notes)
     yield "rows           " + ", ".join(f"{name} {data.num_rows(name)}" for name in ("train", "val", "test"))
     yield from (f"data           {remark}" for remark in data.remarks)
-    if isinstance(data.spec, ClassificationSpec):
+    if isinstance(data.spec, ClassificationSpec) and not isinstance(data.spec, PairSpec):
         yield f"classes        {_class_counts(data.spec, data.raw('train').targets)}"
     yield f"batch          inputs {tuple(inputs.shape)} {inputs.dtype}, targets {tuple(targets.shape)} {targets.dtype}"
     yield f"outputs        {tuple(outputs.shape)}"
@@ -72,7 +72,7 @@ def _first_losses(task: Task, inputs: Tensor, targets: Tensor) -> tuple[float, f
     """The loss of the untrained model, and that of knowing nothing: equal logits, or the training mean."""
     task.eval()
     with torch.no_grad():
-        outputs = task(inputs)
+        outputs = task.predicted(inputs, targets)
         return (
             float(task.loss(*task.flat(outputs, targets))),
             float(task.loss(*task.flat(torch.zeros_like(outputs), targets))),
@@ -87,7 +87,8 @@ def _time_step(task: Task, step: Step) -> tuple[float, int]:
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        losses = [task.loss(*task.flat(task(inputs), targets)) / len(step) for inputs, targets in step]
+        outputs = [(task.predicted(inputs, targets), targets) for inputs, targets in step]
+        losses = [task.loss(*task.flat(*each)) / len(step) for each in outputs]
         total = torch.stack(losses).sum()
         total.backward()
         return total

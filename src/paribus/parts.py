@@ -36,6 +36,7 @@ GROUPS = {
     "initializer": "initializers",
     "regularization": "regularization",
     "averaging": "averaging",
+    "decoding": "decoding",
     "early_stopping": "early_stopping",
     "trainer": "trainers",
     "logger": "loggers",
@@ -89,6 +90,11 @@ class Part:
     def schema(self) -> dict[str, Setting]:
         """All keys that its section of the config has, but for `name`."""
         return {**SHARED.get(self.group, {}), **self.settings}
+
+    @property
+    def reads_pairs(self) -> bool:
+        """Of a model: whether it gives a sequence for each sequence, as the annotation of its spec says."""
+        return self.consumes.get("spec") == "PairSpec"
 
     def load(self) -> Callable[..., Any]:
         """Import the function itself. Raises ConfigError if a user's file cannot be imported."""

@@ -114,6 +114,10 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute())
 
 
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 # Made absolute in the saved config, so that a run can be evaluated from any folder.
 FolderPath = Annotated[str, AfterValidator(_absolute), Field(description="the path of a folder")]
 FilePath = Annotated[str, AfterValidator(_absolute), Field(description="the path of a file")]
@@ -125,7 +129,12 @@ def _weights(source: str) -> str:
 
 
 Weights = Annotated[str, AfterValidator(_weights), Field(description="none, imagenet or the path of a file")]
-PATHS = ("FolderPath", "FilePath", "SourcePath", "Weights")
+FilePaths = Annotated[
+    list[Annotated[str, AfterValidator(_absolute)]],
+    BeforeValidator(_as_list),
+    Field(min_length=1, description="a file or a list of files, such as pairs.tsv or [train.en,train.de]"),
+]
+PATHS = ("FolderPath", "FilePath", "FilePaths", "SourcePath", "Weights")
 
 Scaling = Annotated[Literal["standard", "min_max", "none"], Field(description="standard, min_max or none")]
 ImageScaling = Annotated[
@@ -164,10 +173,33 @@ SequencePooling = Annotated[
 ]
 InitialState = Annotated[Literal["zero", "learned"], Field(description="zero or learned")]
 Nonlinearity = Annotated[Literal["tanh", "relu"], Field(description="tanh or relu")]
+EncoderCell = Annotated[Literal["lstm", "gru"], Field(description="lstm or gru")]
+AttentionKind = Annotated[
+    Literal["none", "bahdanau", "luong_dot", "luong_general", "luong_concat"],
+    Field(description="none, bahdanau, luong_dot, luong_general or luong_concat"),
+]
+TiedEmbeddings = Annotated[Literal["none", "target", "all"], Field(description="none, target or all")]
+TeacherForcingSchedule = Annotated[
+    Literal["linear", "exponential", "inverse_sigmoid"], Field(description="linear, exponential or inverse_sigmoid")
+]
 WindowNormalization = Annotated[
     Literal["none", "subtract_last_value", "instance"], Field(description="none, subtract_last_value or instance")
 ]
 TokenKind = Annotated[Literal["character", "word", "byte_pair"], Field(description="character, word or byte_pair")]
+PairTokens = Annotated[
+    Literal["character", "word", "spaced", "byte_pair"], Field(description="character, word, spaced or byte_pair")
+]
+UnicodeForm = Annotated[Literal["nfc", "nfkc", "none"], Field(description="nfc, nfkc or none")]
+EmptyLines = Annotated[Literal["error", "skip"], Field(description="error or skip")]
+PairScores = Annotated[
+    Literal["translation", "pronunciation", "exact"], Field(description="translation, pronunciation or exact")
+]
+SoundDictionary = Annotated[Literal["g014b2b", "cmudict"], Field(description="g014b2b or cmudict")]
+CaptionLanguage = Annotated[Literal["en", "de"], Field(description="en or de")]
+CaptionTest = Annotated[
+    Literal["test_2016_flickr", "test_2017_flickr", "test_2017_mscoco", "test_2018_flickr"],
+    Field(description="test_2016_flickr, test_2017_flickr, test_2017_mscoco or test_2018_flickr"),
+]
 TextTask = Annotated[
     Literal["classification", "regression", "tagging"], Field(description="classification, regression or tagging")
 ]

@@ -3,13 +3,15 @@
 import sys
 import unicodedata
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 import torch
 
-from paribus.data.spec import PADDING, UNKNOWN
-from paribus.data.texts.tokens import Encoded, Tokenizing, encoded, padded
+from paribus.data.spec import END, NO_TARGET, PADDING, UNKNOWN
+from paribus.data.texts.tokens import Encoded, Tokenizer, Tokenizing, encoded, padded
 from paribus.errors import ConfigError
 
 TEXTS = [
@@ -160,3 +162,90 @@ def test_byte_pairs_without_the_package_say_how_to_get_it(monkeypatch: pytest.Mo
     with pytest.raises(ConfigError) as error:
         _encoded("byte_pair")
     assert str(error.value) == "data.tokens=byte_pair needs tokenizers; install it with pip install 'paribus[text]'"
+
+
+# ---- back to texts, and from a checkpoint
+
+
+def _pair_tokenizer(kind: str, texts: list[str] = TEXTS, **settings: Any) -> Tokenizer:
+    chosen = {"vocabulary_size": 1000, "min_count": 1, "lowercase": False, "max_length": 100, **settings}
+    return Tokenizer.learned(pl.Series(texts), Tokenizing(kind, **chosen, of_pairs=True))
+
+
+@pytest.mark.parametrize("kind", ["character", "byte_pair"])
+def test_characters_and_byte_pairs_come_back_as_they_were(kind: str) -> None:
+    if kind == "byte_pair":
+        pytest.importorskip("tokenizers")
+    tokenizer = _pair_tokenizer(kind, [*TEXTS, "two  spaces\tand a tab"])
+    texts = [*TEXTS, "mat  sat\tun", "Ōत3?"]  # of known bytes and characters, in another order
+    expected = [unicodedata.normalize("NFC", text.strip()) for text in texts]
+    assert tokenizer.decode(tokenizer.encode(pl.Series(texts)).inputs.tolist()) == expected
+
+
+def test_spaced_tokens_come_back_with_single_spaces() -> None:
+    tokenizer = _pair_tokenizer("spaced", ["AH0 B  AY1"])
+    assert tokenizer.decode(tokenizer.encode(pl.Series([" AY1   B AH0"])).inputs.tolist()) == ["AY1 B AH0"]
+
+
+@pytest.mark.parametrize("text", ["Hello, world!", "(so [they] say): 5% of it; yes?", "one two"])
+def test_words_come_back_with_spaces_where_they_are_usual(text: str) -> None:
+    tokenizer = _pair_tokenizer("word", [text])
+    assert tokenizer.decode(tokenizer.encode(pl.Series([text])).inputs.tolist()) == [text]
+
+
+def test_end_closes_every_sequence_of_a_pair_and_is_not_counted() -> None:
+    found = _pair_tokenizer("character", ["abc", "a"], max_length=2).encode(pl.Series(["abc", "a", ""]))
+    a, b = (found.vocabulary.index(letter) for letter in "ab")
+    assert found.inputs.tolist() == [[a, b, END], [a, END, PADDING], [END, PADDING, PADDING]]
+    assert found.lengths.tolist() == [3, 1, 0] and found.vocabulary[:3] == ("<padding>", "<unknown>", "<end>")
+
+
+def test_what_is_no_token_of_the_text_is_left_out_and_unknown_ones_are_shown() -> None:
+    tokenizer = _pair_tokenizer("spaced", ["a b"])
+    a = tokenizer.vocabulary.index("a")
+    assert tokenizer.decode([[a, UNKNOWN, END, PADDING], [a, END, NO_TARGET], []]) == ["a <unknown>", "a", ""]
+
+
+def test_tokens_one_by_one_show_spaces_and_letters() -> None:
+    assert _shown(_pair_tokenizer("character", ["a b"]), "a b") == ["a", "▁", "b", "<end>"]
+    pytest.importorskip("tokenizers")
+    shown = _shown(_pair_tokenizer("byte_pair", ["ein für für für"]), "für ein")
+    assert shown == ["▁für", "▁", "e", "i", "n", "<end>"]
+
+
+def _shown(tokenizer: Tokenizer, text: str) -> list[str]:
+    return tokenizer.tokens(tokenizer.encode(pl.Series([text])).inputs[0].tolist())
+
+
+@pytest.mark.parametrize("kind", ["character", "word", "spaced", "byte_pair"])
+def test_a_tokenizer_comes_back_from_plain_data(kind: str, tmp_path: Path) -> None:
+    if kind == "byte_pair":
+        pytest.importorskip("tokenizers")
+    tokenizer = _pair_tokenizer(kind, lowercase=True)
+    torch.save(tokenizer.state_dict(), tmp_path / "state")
+    again = Tokenizer.from_state(torch.load(tmp_path / "state", weights_only=True))
+    one, other = (each.encode(pl.Series(TEXTS)) for each in (tokenizer, again))
+    assert torch.equal(one.inputs, other.inputs) and one.vocabulary == other.vocabulary and again.how == tokenizer.how
+    assert again.decode(other.inputs.tolist()) == tokenizer.decode(one.inputs.tolist())
+
+
+def test_byte_pairs_of_pairs_know_every_text_of_known_bytes() -> None:
+    pytest.importorskip("tokenizers")
+    tokenizer = _pair_tokenizer("byte_pair", ["abc abc abc abc"])  # "b" and "ab" are in training in "abc" alone
+    assert not (tokenizer.encode(pl.Series(["b ab ba ac"])).inputs == UNKNOWN).any()
+    assert tokenizer.decode(tokenizer.encode(pl.Series(["b ab ba ac"])).inputs.tolist()) == ["b ab ba ac"]
+
+
+def test_byte_pairs_of_pairs_need_room_for_the_bytes() -> None:
+    pytest.importorskip("tokenizers")
+    with pytest.raises(ConfigError, match=r"^data.vocabulary_size=5 has no room for the 4 different .* use 7 or more$"):
+        _pair_tokenizer("byte_pair", ["abc"], vocabulary_size=5)
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"), [("nfc", "\ufb01e\u0301"), ("nfkc", "fi\u00e9"), ("none", "\ufb01e\u0301")]
+)
+def test_the_form_of_unicode_is_as_set(form: str, expected: str) -> None:
+    tokenizer = _pair_tokenizer("character", ["\ufb01e\u0301"], normalization=form)
+    expected = expected if form == "none" else unicodedata.normalize("NFC", expected)
+    assert tokenizer.decode(tokenizer.encode(pl.Series(["\ufb01e\u0301"])).inputs.tolist()) == [expected]

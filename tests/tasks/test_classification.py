@@ -50,6 +50,7 @@ def _task_of(spec: ClassificationSpec, loss: Loss, model: nn.Module, monitor: st
         None,
         None,
         None,
+        None,
         steps_per_epoch=1,
         monitor=monitor,
         log_every_n_steps=1,

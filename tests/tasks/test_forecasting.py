@@ -62,6 +62,7 @@ def _task(spec: ForecastSpec, monitor: str = "val/loss") -> Forecasting:
         None,
         None,
         None,
+        None,
         steps_per_epoch=1,
         monitor=monitor,
         log_every_n_steps=1,

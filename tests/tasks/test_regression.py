@@ -25,6 +25,7 @@ def _task(monitor: str = "val/loss") -> Regression:
         None,
         None,
         None,
+        None,
         steps_per_epoch=1,
         monitor=monitor,
         log_every_n_steps=1,

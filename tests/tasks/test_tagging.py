@@ -41,6 +41,7 @@ def _task(kind: str) -> Tagging:
         None,
         None,
         None,
+        None,
         steps_per_epoch=1,
         monitor="val/loss",
         log_every_n_steps=1,

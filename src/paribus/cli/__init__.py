@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 VERBS = {
     "train": "train, validate and test what the config chooses",
     "evaluate": "test a finished run again: run=DIR",
+    "predict": "decode texts with a finished run: run=DIR input=FILE|- output=FILE|-",
     "list": "show the groups, or the choices of one with their settings",
     "check": "build everything without training; show sizes, first loss and an estimate of the time",
     "doctor": "look at versions, devices and disk, and say what to do about problems",
@@ -35,6 +36,8 @@ overrides are Hydra's: model=cnn optimizer.lr=0.01 experiment=mnist_cnn
   paribus train resume=outputs/runs/NAME/TIME     go on with a run
   paribus train --cfg job                         show the config and stop
   paribus evaluate run=outputs/runs/NAME/TIME     test a run again
+  paribus predict run=outputs/runs/NAME/TIME input=texts.txt output=-
+                                                  decode new texts, a line each, with a run of model=seq2seq
   paribus list model                              choices, settings, types and defaults
 
 --extend DIR        parts of your own, in a folder shaped like the package (or PARIBUS_EXTEND)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Any
 
 import torch
@@ -67,6 +67,16 @@ class EpochOrder:
             return torch.multinomial(self._weights, self.num_samples, replacement=True, generator=generator)
         return torch.randperm(self.num_samples, generator=generator)
 
+    def sizes(self, batch_size: int) -> list[int]:
+        """How many samples each batch of this epoch takes of the order, as many batches in every epoch.
+
+        A last batch of a single sample joins the one before it: batch normalization cannot use one, and the batches
+        are the same with or without it.
+        """
+        full, rest = divmod(self.num_samples, batch_size)
+        count = max(1, full + (rest > 1))
+        return [batch_size] * (count - 1) + [self.num_samples - batch_size * (count - 1)]
+
 
 class BucketOrder(EpochOrder):
     """An epoch's order in which the sequences of a batch are of like lengths, so that little of it is padding.
@@ -90,11 +100,52 @@ class BucketOrder(EpochOrder):
         return torch.cat([batches[number] for number in (*order, *range(full, len(batches)))])
 
 
+class TokenOrder(EpochOrder):
+    """Batches of pairs of like lengths, each of max_tokens target tokens at most, padding included (None: no limit).
+
+    All samples are sorted by the length of the target, then of the source, those of equal lengths anew each epoch, so
+    that the lengths of each batch stay and as many batches as in any other epoch come, in an order of their own.
+    """
+
+    def __init__(
+        self, source_lengths: Tensor, target_lengths: Tensor, batch_size: int, max_tokens: int | None, seed: int
+    ) -> None:
+        super().__init__(len(target_lengths), seed)
+        self._keys = target_lengths.long() * (int(source_lengths.max()) + 1) + source_lengths
+        self._sizes = _sizes_by_tokens(target_lengths.sort().values.tolist(), batch_size, max_tokens)
+
+    def indices(self) -> Tensor:
+        """(N,) positions of the samples in this epoch."""
+        shuffled = super().indices()
+        batches = shuffled[self._keys[shuffled].argsort(stable=True)].split(self._sizes)
+        return torch.cat([batches[number] for number in self._batches()])
+
+    def sizes(self, batch_size: int) -> list[int]:
+        """How many samples each batch takes: batch_size at most."""
+        return [self._sizes[number] for number in self._batches()]
+
+    def _batches(self) -> list[int]:
+        """Which batch, of those from short to long, comes when in this epoch."""
+        assert self.seed is not None
+        generator = torch.Generator().manual_seed(derive(self.seed, "batches", self.epoch))
+        return torch.randperm(len(self._sizes), generator=generator).tolist()
+
+
+def _sizes_by_tokens(lengths: list[int], batch_size: int, max_tokens: int | None) -> list[int]:
+    """Rising lengths -> how many of them make each batch, one at least."""
+    sizes = [0]
+    for length in lengths:
+        is_full = max_tokens is not None and (sizes[-1] + 1) * length > max_tokens
+        if sizes[-1] and (is_full or sizes[-1] == batch_size):
+            sizes.append(0)
+        sizes[-1] += 1
+    return sizes
+
+
 class BatchLoader:
     """Yields groups of `steps_per_execution` steps of `accumulate` batches, the last of each as small as what is left.
 
-    A last batch of a single row joins the one before it: batch normalization cannot use one row, and the batches
-    are the same with or without it. The position within an epoch is kept by state_dict, in groups.
+    The position within an epoch is kept by state_dict, in groups.
 
     With `rows` (N,), the samples are those rows of inputs. `prepare` makes of a batch as it lies what a model takes.
     An `order` replaces the one that follows from shuffle.
@@ -117,8 +168,7 @@ class BatchLoader:
         self.sampler = order or EpochOrder(len(targets), loading.seed if shuffle else None, labels)
         self.batch_sampler = None
         self.batch_size, self.steps_per_execution = loading.batch_size, loading.steps_per_execution
-        full, rest = divmod(len(targets), loading.batch_size)
-        self.num_batches = max(1, full + (rest > 1))
+        self.num_batches = len(self.sampler.sizes(loading.batch_size))
         self.accumulate = (loading.accumulate or self.num_batches) if shuffle else 1
         self.num_steps = -(-self.num_batches // self.accumulate)
         self.position = 0
@@ -128,14 +178,13 @@ class BatchLoader:
 
     def __iter__(self) -> Iterator[list[Step]]:
         indices = self.sampler.indices().to(self.inputs.device)
-        borders = [batch * self.batch_size for batch in range(self.num_batches)] + [len(indices)]
-        batches = list(enumerate(slice(first, last) for first, last in pairwise(borders)))
+        batches = list(enumerate(indices.split(self.sampler.sizes(self.batch_size))))
         steps = [batches[first : first + self.accumulate] for first in range(0, len(batches), self.accumulate)]
         for group in range(self.position, len(self)):
             first = group * self.steps_per_execution
             self.position = (group + 1) % len(self)
             yield [
-                [self._batch(number, indices[batch]) for number, batch in step]
+                [self._batch(number, batch) for number, batch in step]
                 for step in steps[first : first + self.steps_per_execution]
             ]
 

@@ -67,7 +67,7 @@ class TensorData(LightningDataModule):
         _check_done(loading)
         train = splits["train"]
         rows = len(train)
-        if loading.sampling == "balanced" and (spec.is_aligned or not isinstance(spec, ClassificationSpec)):
+        if loading.sampling == "balanced" and (spec.target_shape or not isinstance(spec, ClassificationSpec)):
             what = "has one for each step" if isinstance(spec, ClassificationSpec) else "has none"
             raise ConfigError(f"data.sampling=balanced draws classes evenly, and this data {what}; use shuffled")
         if loading.batch_size > rows:
@@ -279,7 +279,7 @@ def _check_split(name: str, split: Split, spec: DataSpec) -> None:
     if split.key is None:
         _check_finite(f"{name} inputs", inputs)
     if isinstance(spec, ClassificationSpec):
-        _check_labels(name, targets[targets != NO_TARGET] if spec.is_aligned else targets, spec.num_classes)
+        _check_labels(name, targets[targets != NO_TARGET] if spec.target_shape else targets, spec.num_classes)
     elif isinstance(spec, RegressionSpec):
         _check_finite(f"{name} targets", targets)
 

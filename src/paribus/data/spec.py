@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 PADDING = 0  # the number of the token that fills a text up to the longest of its batch
 UNKNOWN = 1  # the number of all tokens that training did not have
+END = 2  # the number of the token that ends a sequence of a pair, and that a decoder begins with
 NO_TARGET = -1  # the target of steps that are padding
 
 
@@ -62,6 +63,25 @@ class ClassificationSpec(DataSpec):
 @dataclass(frozen=True)
 class BinarySpec(ClassificationSpec):
     """Two classes; the second is the positive one."""
+
+
+@dataclass(frozen=True)
+class PairSpec(ClassificationSpec):
+    """A sequence of tokens for each sequence of tokens: the classes are the tokens of the target.
+
+    Inputs (N, steps) are numbers of source tokens, END after the last, then PADDING; targets (N, longest_target) those
+    of target tokens, END after the last, then NO_TARGET. Both vocabularies begin with PADDING, UNKNOWN and END.
+    scores says what outputs are judged by: translation, pronunciation or exact.
+    """
+
+    longest_target: int
+    scores: str
+    has_one_vocabulary: bool
+
+    @property
+    def target_shape(self) -> tuple[int, ...]:
+        """(longest_target,)."""
+        return (self.longest_target,)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Figures and tables made of texts. Shapes: N examples, C classes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -43,14 +43,22 @@ def worst_texts(probabilities: Tensor, targets: Tensor, names: Sequence[str], te
     """As confident_mistakes, drawn as a table; long texts and names lose their middle, and white space is one space."""
     rows = confident_mistakes(probabilities, targets, names, texts)[:MOST_DRAWN]
     if not rows:
-        figure = new_figure(5.4, 0.9, run)
-        figure.suptitle(f"Worst mistakes (test): none; all {len(targets)} examples are right", fontsize=11)
-        return figure
+        return table([], {}, f"Worst mistakes (test): none; all {len(targets)} examples are right", run=run)
     wrong = int((probabilities.argmax(1) != targets).sum())
-    figure = new_figure(sum(COLUMNS.values()) + 0.4, ROW * len(rows) + 1.1, run)
-    figure.suptitle(f"Worst mistakes (test): {len(rows)} of {wrong} among {len(targets)} examples", fontsize=11)
-    every = figure.subplots(1, len(COLUMNS), width_ratios=list(COLUMNS.values()))
-    for axes, (column, width) in zip(every, COLUMNS.items(), strict=True):
+    title = f"Worst mistakes (test): {len(rows)} of {wrong} among {len(targets)} examples"
+    return table(rows, COLUMNS, title, run=run)
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, float], title: str, *, run: str) -> Figure:
+    """Rows of texts and numbers below each other; columns: the width of each, inches. Without rows the title alone."""
+    if not rows:
+        figure = new_figure(5.4, 0.9, run)
+        figure.suptitle(title, fontsize=11)
+        return figure
+    figure = new_figure(sum(columns.values()) + 0.4, ROW * len(rows) + 1.1, run)
+    figure.suptitle(title, fontsize=11)
+    every = figure.subplots(1, len(columns), width_ratios=list(columns.values()))
+    for axes, (column, width) in zip(every, columns.items(), strict=True):
         axes.set(ylim=(len(rows), 0), xlim=(0, width), xticks=[], yticks=[], frame_on=False)
         axes.set_title(column, loc="left", fontsize=SIZE, fontweight="bold")
         for place, row in enumerate(rows):
@@ -61,15 +69,24 @@ def worst_texts(probabilities: Tensor, targets: Tensor, names: Sequence[str], te
     return figure
 
 
+def drawable(text: str) -> str:
+    """The text with NO_GLYPH for each letter of which matplotlib would warn."""
+    return "".join(letter if ord(letter) in _glyphs() else NO_GLYPH for letter in text)
+
+
+def letters(width: float) -> int:
+    """How many letters stand in a cell of `width` inches."""
+    return int(width * 72 / (SIZE * WIDE))
+
+
 def _shown(value: str | float, width: float) -> str:
     """What stands in a cell of `width` inches."""
     if isinstance(value, float):
         return f"{value:.3f}"
-    drawable = "".join(letter if ord(letter) in _glyphs() else NO_GLYPH for letter in " ".join(value.split()))
-    return plain(drawable, int(width * 72 / (SIZE * WIDE)))
+    return plain(drawable(" ".join(value.split())), letters(width))
 
 
 @cache
 def _glyphs() -> frozenset[int]:
-    """The code points that the font of figures can draw; of each other one matplotlib would warn."""
+    """The code points that the font of figures can draw."""
     return frozenset(FT2Font(findfont("DejaVu Sans")).get_charmap())

@@ -17,6 +17,7 @@ from paribus.averaging import Average, Averaging
 from paribus.data.loader import Batch, Step
 from paribus.data.module import TensorData
 from paribus.data.spec import DataSpec
+from paribus.decoding.choices import Decoding
 from paribus.errors import ConfigError, nearest
 from paribus.fine_tuning import FineTuning
 from paribus.losses import Loss
@@ -32,7 +33,7 @@ class Task(LightningModule):
 
     Optimization is Lightning's manual kind, so that one call of training_step may take several optimizer steps. Each
     group of batches is a list of steps, each step a list of (inputs (B, ...), targets (B,)) pairs. Raises ConfigError
-    for a `monitor` that is not measured.
+    for a `monitor` that is not measured. decoding is how a test's outputs are searched for where they are sequences.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Task(LightningModule):
         averaging: Averaging | None,
         fine_tuning: FineTuning | None,
         mixer: Mixer | None,
+        decoding: Decoding | None,
         *,
         steps_per_epoch: int,
         monitor: str,
@@ -61,7 +63,7 @@ class Task(LightningModule):
         self._is_channels_last = any(weight.ndim == 4 and not weight.is_contiguous() for weight in self._weights)
         self._meters = {stage: Meter(stage, self.metrics(stage), self.readable) for stage in ("train", "val", "test")}
         self._average = Average(model, averaging) if averaging else None
-        self._fine_tuning, self.mixer = fine_tuning, mixer
+        self._fine_tuning, self.mixer, self._decoding = fine_tuning, mixer, decoding
         self._measured, self._tested = 0, list[Batch]()
         self.monitor, self.monitor_mode = monitor, self._mode(monitor)
         self._schedule = make_schedule(monitor_mode=self.monitor_mode)
@@ -92,6 +94,10 @@ class Task(LightningModule):
         All that is measured, the loss first, is a mean over these.
         """
         return outputs, targets
+
+    def predicted(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """inputs (B, *input_shape), targets (B, *target_shape) -> what the loss is of, as the model gives it."""
+        return self(inputs)  # type: ignore[no-any-return]
 
     def test_results(self) -> tuple[Tensor, Tensor]:
         """Readable predictions and targets of the whole test that has just run, on the CPU."""
@@ -215,7 +221,7 @@ class Task(LightningModule):
         found: list[dict[str, Tensor]] = []
         for place, (inputs, given) in enumerate(step):
             inputs, partner, share = self._mixed(self._regularization.noisy(inputs, number, place), number, place)
-            raw = self(inputs)
+            raw = self.predicted(inputs, given)
             outputs, targets = self.flat(raw, given)
             loss = self.loss(outputs, targets)
             if partner is not None:
@@ -273,12 +279,21 @@ class Task(LightningModule):
 
     def _measure(self, steps: Sequence[Step], stage: str) -> None:
         for inputs, targets in itertools.chain.from_iterable(steps):
-            outputs, targets = self.flat(self(inputs), targets)
+            outputs, flat_targets = self.flat(self.predicted(inputs, targets), targets)
             self._carry()
-            self._meters[stage].add(outputs, targets, {"loss": self.loss(outputs, targets)}, self._measured)
+            losses = {"loss": self.loss(outputs, flat_targets)}
+            self._meters[stage].add(outputs, flat_targets, losses, self._measured)
             self._measured += 1
-            if stage == "test":
-                self._tested.append((outputs.cpu(), targets.cpu()))
+            self._keep(stage, inputs, outputs, flat_targets)
+
+    def _keep(self, stage: str, inputs: Tensor, outputs: Tensor, targets: Tensor) -> None:
+        """Keep of a batch what figures are made of: inputs (B, ...), the others as `flat` gives them."""
+        if stage == "test":
+            self._tested.append((outputs.cpu(), targets.cpu()))
+
+    def _figures_of(self, stage: str) -> dict[str, float]:
+        """The figures of a stage that has ended, by full name, such as val/loss."""
+        return self._meters[stage].compute()
 
     def on_validation_start(self) -> None:
         """Measure the average of the weights, where there is one; streams begin anew."""
@@ -319,7 +334,7 @@ class Task(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Close the epoch: the figures of training and validation become known together."""
-        figures = self._meters["train"].compute() | self._meters["val"].compute()
+        figures = self._figures_of("train") | self._figures_of("val")
         figures["train/learning_rate"] = self.learning_rate
         self.log_dict(figures, logger=False)
         for logger in self.loggers:
@@ -334,18 +349,19 @@ class Task(LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """The test figures."""
-        self.log_dict(self._meters["test"].compute(), logger=False)
+        self.log_dict(self._figures_of("test"), logger=False)
 
     def _mode(self, monitor: str) -> Literal["min", "max"]:
         """Whether a metric such as val/accuracy is better high or low. Raises ConfigError for an unknown one."""
-        stage, _, name = monitor.partition("/")
-        known = self._meters[stage].metrics
-        if name == "loss":
-            return "min"
-        if name not in known:
-            names = [f"{stage}/{each}" for stage in ("val", "train") for each in ("loss", *self._meters[stage].metrics)]
-            raise ConfigError(f"trainer.monitor={monitor} is not measured; {nearest(monitor, names)}")
-        return "max" if known[name].higher_is_better else "min"
+        known = {f"{stage}/{name}": best for stage in ("val", "train") for name, best in self.bests(stage).items()}
+        if monitor not in known:
+            raise ConfigError(f"trainer.monitor={monitor} is not measured; {nearest(monitor, known)}")
+        return known[monitor]
+
+    def bests(self, stage: str) -> dict[str, Literal["min", "max"]]:
+        """Each figure of a stage by the name that follows "val/", and whether it is best low or high."""
+        metrics = self._meters[stage].metrics.items()
+        return {"loss": "min", **{name: "max" if metric.higher_is_better else "min" for name, metric in metrics}}
 
 
 def _total(losses: dict[str, Tensor]) -> Tensor:

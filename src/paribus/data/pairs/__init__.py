@@ -1,0 +1,1 @@
+"""What the data sets of pairs of sequences are made of: reading, splitting, the data module."""
