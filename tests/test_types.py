@@ -77,6 +77,17 @@ VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "TiedEmbeddings": (["none", "target", "all"], [None, False, "source"]),
     "TeacherForcingSchedule": (["linear", "exponential", "inverse_sigmoid"], [None, "", "sigmoid"]),
     "TokenKind": (["character", "word", "byte_pair"], [None, "", "bpe"]),
+    "PairTokens": (["character", "word", "spaced", "byte_pair"], [None, "", "bpe"]),
+    "UnicodeForm": (["nfc", "nfkc", "none"], [None, "", "NFC"]),
+    "EmptyLines": (["error", "skip"], [None, "", "ignore"]),
+    "PairScores": (["translation", "pronunciation", "exact"], [None, "", "bleu"]),
+    "SoundDictionary": (["g014b2b", "cmudict"], [None, "", "CMUdict"]),
+    "CaptionLanguage": (["en", "de"], [None, "", "fr", "EN"]),
+    "CaptionTest": (
+        ["test_2016_flickr", "test_2017_flickr", "test_2017_mscoco", "test_2018_flickr"],
+        [None, "", "test_2016"],
+    ),
+    "FilePaths": ([["/a/b"], ["/a.en", "/a.de.gz"]], [None, 5, [], [""], "", ["s3://b"], [1]]),
     "TextTask": (["classification", "regression", "tagging"], [None, "", "ranking"]),
     "Gaps": (["error", "fill", "ignore"], [None, "", "drop"]),
     "Duplicates": (["error", "mean", "last"], [None, "", "first"]),
@@ -87,7 +98,7 @@ VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "Reduction": (["fan_in", "fan_out"], [None, "", "fan_avg"]),
     "ConvolutionBlocks": ([[], [BLOCK], [BLOCK, BLOCK]], [None, BLOCK, "x", [5], [[]], [{}]]),
 }
-PATHS = types.PATHS
+PATHS = [name for name in types.PATHS if name != "FilePaths"]
 CASES = [(name, value) for name, (good, _) in VALUES.items() for value in good]
 FAULTS = [(name, value) for name, (_, bad) in VALUES.items() for value in bad]
 

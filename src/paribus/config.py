@@ -31,7 +31,10 @@ HANDED = {
 OFF = (0, "none")  # values that ask for nothing
 
 # Where data lies, and who fetches it: not what it is, which the data itself is asked for.
-PLACES = ("data.root", "data.path", "data.folder", "data.cache", "data.num_workers")
+PLACES = (
+    *("data.root", "data.path", "data.folder", "data.train", "data.validation", "data.test", "data.cache"),
+    "data.num_workers",
+)
 
 # What may be changed for a run that exists: keys, or groups with all their settings. A resumed run would otherwise
 # be trained on former test rows, or compare its figures with those of another question.

@@ -52,8 +52,7 @@ def predict(config: Config, folder: Path, texts: Sequence[str], where: str) -> l
     prepare_torch(config)
     writer = load_writer(config, folder.absolute() / "checkpoints" / "best.ckpt")
     given = [row for row, text in enumerate(texts) if text.strip()]
-    if not given:
-        raise DataError(f"{where} has no text; give one a line")
+    assert given, "nothing to decode"
     encoded = writer.source.encode(pl.Series([texts[row] for row in given], dtype=pl.String))
     longest = writer.source.how.max_length
     too_long = (encoded.lengths > longest).nonzero().flatten().tolist()

@@ -25,10 +25,10 @@ class Samples(Callback):
         rows = pl_module.samples("val", COUNT)
         for row in rows:
             log.info("sample: %s", " || ".join(f"{name}: {text}" for name, text in row.items()))
-        maps = pl_module.attention_maps("val", self._run)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_text("samples", _table(rows), trainer.global_step)
+                maps = pl_module.attention_maps("val", self._run)  # drawing takes longer than all else here
                 if maps is not None:
                     image = figures.pixels(maps)
                     logger.experiment.add_image("attention", image, trainer.global_step, dataformats="HWC")

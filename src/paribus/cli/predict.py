@@ -26,11 +26,12 @@ def command(arguments: list[str], extension: Path | None) -> int:
         raise ConfigError(f"{folder}: predict decodes texts, and model {checked['model'].part.name} writes none")
     target = target or STANDARD
     _check_place(target)
-    from paribus.data.pairs.files import lines_of, read_lines
+    from paribus.data.pairs.files import Remedies, lines_of, read_lines
     from paribus.prediction import Output, predict
 
     where = "the standard input" if source == STANDARD else str(source)
-    texts = lines_of(sys.stdin.buffer.read(), where) if source == STANDARD else read_lines(source)
+    advice = Remedies("give texts to decode, a line each")
+    texts = lines_of(sys.stdin.buffer.read(), where, advice) if source == STANDARD else read_lines(source, advice)
     started = time.monotonic()
     found: list[list[Output]] = predict(checked, folder, texts, where)
     several = checked["decoding"].settings.get("n_best", 1) > 1

@@ -71,37 +71,39 @@ def lines(sources: Sequence[str], targets: Sequence[str], where: str) -> Lines:
 
 def read_lines(path: Path, remedies: Remedies) -> list[str]:
     """The lines of a file in UTF-8, without their ends; packed with gzip or not. Raises DataError."""
-    content = _unpacked(path, _content(path, remedies), remedies).removeprefix(BYTE_ORDER_MARK)
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        byte = f"0x{content[error.start]:02x}"
-        raise DataError(f"{path}: line {line} is not UTF-8 (there {byte}); save the file in UTF-8") from None
-    if not text.strip():
-        raise DataError(f"{path} is empty; {remedies.file}")
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
-
-
-def _content(path: Path, remedies: Remedies) -> bytes:
     try:
         if path.exists() and not path.is_file():
             raise DataError(f"{path} is {'a folder' if path.is_dir() else 'no file'}; {remedies.file}")
-        return path.read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; {remedies.file}") from None
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise DataError(f"{path} cannot be read: {reason}; {remedies.file}") from None
+    if path.suffix == ".gz" or content.startswith(GZIP):
+        content = _unpacked(content, str(path), remedies)
+    return lines_of(content, str(path), remedies)
 
 
-def _unpacked(path: Path, content: bytes, remedies: Remedies) -> bytes:
-    if path.suffix != ".gz" and not content.startswith(GZIP):
-        return content
+def lines_of(content: bytes, where: str, remedies: Remedies) -> list[str]:
+    """The lines of a text in UTF-8, without their ends. `where` is what errors call it. Raises DataError."""
+    content = content.removeprefix(BYTE_ORDER_MARK)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        byte = f"0x{content[error.start]:02x}"
+        raise DataError(f"{where}: line {line} is not UTF-8 (there {byte}); save the file in UTF-8") from None
+    if not text.strip():
+        raise DataError(f"{where} is empty; {remedies.file}")
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+
+
+def _unpacked(content: bytes, where: str, remedies: Remedies) -> bytes:
     try:
         return gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is damaged ({str(error).lower()}); {remedies.file}") from None
+        raise DataError(f"{where} is damaged ({str(error).lower()}); {remedies.file}") from None
 
 
 def _is_text(texts: pl.Expr) -> pl.Expr:
