@@ -10,7 +10,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import document, epoch, image_epoch, image_step, measuring, optimizers, per_image, sequences, start
+from benchmarks import (
+    document,
+    epoch,
+    image_epoch,
+    image_step,
+    measuring,
+    optimizers,
+    per_image,
+    seq2seq,
+    sequences,
+    start,
+)
 from benchmarks.measuring import Benchmark, Settings
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -23,6 +34,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "image_step": image_step.benchmark,
     "image_epoch": image_epoch.benchmark,
     "sequences": sequences.benchmark,
+    "seq2seq": seq2seq.benchmark,
 }
 
 

@@ -26,24 +26,22 @@ class Read:
 
 
 class Bare(nn.Module):
-    """sources (B, S), targets (B, T) -> logits (B, T, V). One layer each; the encoder reads in both directions.
+    """sources (B, S), targets (B, T) of one vocabulary -> logits (B, T, V). A layer each, the encoder's bidirectional.
 
     With is_packed false the encoder reads padding like any token, which is quicker and not quite the same model.
     """
 
-    def __init__(
-        self, num_source_tokens: int, num_target_tokens: int, hidden_size: int, embedding_size: int, *, is_packed: bool
-    ) -> None:
+    def __init__(self, num_tokens: int, hidden_size: int, embedding_size: int, *, is_packed: bool) -> None:
         super().__init__()
         self.is_packed = is_packed
-        self.source_embedding = nn.Embedding(num_source_tokens, embedding_size, padding_idx=PADDING)
+        self.source_embedding = nn.Embedding(num_tokens, embedding_size, padding_idx=PADDING)
         self.encoder = nn.LSTM(embedding_size, hidden_size // 2, batch_first=True, bidirectional=True)
         self.bridge = nn.Linear(hidden_size, 2 * hidden_size)
-        self.target_embedding = nn.Embedding(num_target_tokens, embedding_size, padding_idx=PADDING)
+        self.target_embedding = nn.Embedding(num_tokens, embedding_size, padding_idx=PADDING)
         self.decoder = nn.LSTM(embedding_size, hidden_size, batch_first=True)
         self.keys = nn.Linear(hidden_size, hidden_size, bias=False)
         self.combination = nn.Linear(2 * hidden_size, embedding_size)
-        self.output = nn.Linear(embedding_size, num_target_tokens)
+        self.output = nn.Linear(embedding_size, num_tokens)
 
     def forward(self, sources: Tensor, targets: Tensor) -> Tensor:
         """All steps at once, each after the true token before it."""

@@ -32,6 +32,7 @@ from paribus.fine_tuning import FineTuning
 from paribus.initializers import initialize
 from paribus.losses import Loss
 from paribus.models.carrying import CarriesState
+from paribus.models.seq2seq import Seq2Seq
 from paribus.models.window_normalization import wrap
 from paribus.optimizers import FULL_BATCH
 from paribus.schedulers import Horizon
@@ -160,7 +161,7 @@ def build_model(config: Config, spec: DataSpec, loss: Loss) -> nn.Module:
     model = _built(
         config,
         "model",
-        nn.Module,
+        Seq2Seq if isinstance(spec, PairSpec) else nn.Module,  # decoding asks for more than outputs
         spec=spec,
         num_outputs=loss.num_outputs * spec.num_values,
         activation=lambda: _built(config, "activation", nn.Module),

@@ -77,10 +77,10 @@ def load_for(module: nn.Module, data: TensorData, path: Path) -> dict[str, Any]:
     The data takes over what was fitted in training. Raises ConfigError, or DataError for other data.
     """
     checkpoint = load(path)
-    _check_fits(module, checkpoint, path)
     key = type(data).__qualname__
     _check_keys(checkpoint, [key], path)
-    data.load_state_dict(checkpoint[key])
+    data.load_state_dict(checkpoint[key])  # first: of other data weights may be of other shapes
+    _check_fits(module, checkpoint, path)
     return checkpoint
 
 

@@ -1,9 +1,10 @@
-from itertools import chain
+from itertools import chain, pairwise
 
 import pytest
 import torch
+from torch import Tensor
 
-from paribus.data.loader import Batch, BatchLoader, Loading
+from paribus.data.loader import Batch, BatchLoader, Loading, TokenOrder
 
 
 def _loader(
@@ -150,3 +151,79 @@ def test_rows_of_larger_inputs_are_prepared_batch_by_batch() -> None:
     loader.load_state_dict({"position": 2})
     resumed = _batches(loader)
     assert seen[3:] == [(3, 2, 2)] and torch.equal(resumed[0][0], batches[2][0])
+
+
+def _lengths(count: int = 300) -> tuple[Tensor, Tensor]:
+    """Of sources and targets, (N,) each, from 1 to 30 tokens."""
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.randint(1, 31, (count,), generator=generator)
+    return (targets + torch.randint(-5, 6, (count,), generator=generator)).clamp_min(1), targets
+
+
+def _token_loader(max_tokens: int | None, *, seed: int = 0, batch_size: int = 16, group: int = 1) -> BatchLoader:
+    """Row i holds i and the length of its target."""
+    sources, targets = _lengths()
+    order = TokenOrder(sources, targets, batch_size, max_tokens, seed)
+    rows = torch.arange(len(targets))[:, None]
+    return BatchLoader(rows, targets, Loading(seed, batch_size, group), shuffle=True, order=order)
+
+
+@pytest.mark.parametrize("max_tokens", [None, 5, 30, 100, 1000])
+def test_batches_keep_to_their_tokens_and_samples(max_tokens: int | None) -> None:
+    """Padding counts; a sample that is longer than the limit has a batch of its own; as many batches each epoch."""
+    loader = _token_loader(max_tokens)
+    for epoch in range(4):
+        loader.sampler.set_epoch(epoch)
+        batches = _batches(loader)
+        assert len(batches) == loader.num_batches == len(loader)
+        assert sorted(torch.cat([inputs[:, 0] for inputs, _ in batches]).tolist()) == list(range(300))
+        for _, lengths in batches:
+            assert 1 <= len(lengths) <= 16
+            assert len(lengths) == 1 or max_tokens is None or len(lengths) * int(lengths.max()) <= max_tokens
+
+
+def test_a_batch_ends_where_the_next_longer_sample_would_not_fit() -> None:
+    found = [targets.sort().values.tolist() for _, targets in _batches(_token_loader(100))]
+    found.sort(key=lambda lengths: (lengths[0], lengths[-1], -len(lengths)))  # from short to long again
+    for lengths, following in pairwise(found):
+        assert len(lengths) == 16 or (len(lengths) + 1) * following[0] > 100
+
+
+def test_token_batches_are_of_like_lengths() -> None:
+    """No batch of 16 of the 300 spans more lengths than 16 neighbours in order do."""
+    sources, targets = _lengths()
+    expected = sum(int(chunk.max()) * len(chunk) for chunk in targets.sort().values.split(16))
+    loader = _token_loader(None)
+    batches = _batches(loader)
+    assert sum(int(lengths.max()) * len(lengths) for _, lengths in batches) == expected
+    spread = [int(sources[rows[:, 0]].max() - sources[rows[:, 0]].min()) for rows, _ in batches]
+    assert sum(spread) / len(spread) < 11  # of lengths of sources; shuffled ones of 1 to 35 have about 30
+
+
+def test_the_order_of_token_batches_is_a_function_of_seed_and_epoch() -> None:
+    loader = _token_loader(100, seed=3)
+    orders = []
+    for epoch in (0, 1, 0):
+        loader.sampler.set_epoch(epoch)
+        orders.append(_order(loader))
+    assert orders[0] == orders[2] == _order(_token_loader(100, seed=3))
+    assert orders[0] != orders[1] and orders[0] != _order(_token_loader(100, seed=4))
+    members = [
+        {tuple(sorted(rows[:, 0].tolist())) for rows, _ in _batches(_token_loader(100, seed=seed))} for seed in (3, 4)
+    ]
+    assert members[0] != members[1]  # not the same batches in another order alone
+    longest = [int(targets.max()) for _, targets in _batches(loader)]
+    assert longest != sorted(longest)
+
+
+@pytest.mark.parametrize("group", [1, 3])
+def test_token_batches_go_on_at_a_saved_position(group: int) -> None:
+    whole, stopped, resumed = (_token_loader(100, group=group) for _ in range(3))
+    whole.sampler.set_epoch(2)
+    stopped.sampler.set_epoch(2)
+    taken = [rows[:, 0].tolist() for _, step in zip(range(2), stopped, strict=False) for rows, _ in chain(*step)]
+    resumed.load_state_dict(stopped.state_dict())
+    resumed.sampler.set_epoch(2)
+    assert taken + [rows[:, 0].tolist() for rows, _ in _batches(resumed)] == [
+        rows[:, 0].tolist() for rows, _ in _batches(whole)
+    ]

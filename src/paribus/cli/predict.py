@@ -1,5 +1,6 @@
 """`paribus predict run=DIR input=FILE|- output=FILE|-`: what a trained run writes for new texts, a line each."""
 
+import io
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,8 @@ def command(arguments: list[str], extension: Path | None) -> int:
     checked = saved_config(folder, overrides, extension, config.PREDICTABLE)
     if not checked["model"].part.reads_pairs:
         raise ConfigError(f"{folder}: predict decodes texts, and model {checked['model'].part.name} writes none")
+    if checked.is_several:
+        raise ConfigError(f"{folder} holds the runs of {checked.cross_validation} folds; use one: run={folder}/fold_1")
     target = target or STANDARD
     _check_place(target)
     from paribus.data.pairs.files import Remedies, lines_of, read_lines
@@ -64,6 +67,8 @@ def _check_place(target: Path) -> None:
 def _write(target: Path, text: str) -> None:
     """Whole or not at all."""
     if target == STANDARD:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # as files are, whatever the terminal's own
         sys.stdout.write(text)
         return
     if target.exists() and not target.is_file():  # /dev/null, a named pipe

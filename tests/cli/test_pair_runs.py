@@ -88,7 +88,7 @@ def test_a_run_is_evaluated_to_the_last_bit(paribus: Run, monkeypatch: pytest.Mo
 RESUMED: dict[str, tuple[str, ...]] = {
     "scheduled sampling": (
         *("regularization.dropout=0.2", "model.teacher_forcing_end=0.5", "data.batch_tokens=30"),
-        *("data.source_tokens=spaced", "data.target_tokens=character"),
+        *("data.source_tokens=character", "data.target_tokens=spaced"),
     ),
     "averaged": (*WORDS, "averaging=ema", "trainer.accumulate_grad_batches=2", "regularization.dropout=0.2"),
 }
@@ -135,15 +135,19 @@ def test_what_a_run_shows(paribus: Run) -> None:
     assert {row["source"] for row in mistakes} == wrong and wrong
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["test/exact_match"] == pytest.approx(1 - len(wrong) / 18)
-    assert {row["score"]: float(row["value"]) for row in measured} == {
-        name: metrics[f"test/{name}"] for name in ("exact_match", "bleu", "bleu_lowercase", "chrf")
-    }
+    names = ("exact_match", "bleu", "bleu_lowercase", "chrf")
+    assert {row["score"]: float(row["value"]) for row in measured} == pytest.approx(
+        {name: metrics[f"test/{name}"] for name in names}, rel=1e-6
+    )
     for row in measured[1:]:
         assert row["signature"].startswith("nrefs:1|case:") and f"{row['score']}: {row['signature']}" in out
     drawn = {file.stem for file in (folder / "figures").iterdir()}
     assert drawn == {"attention", "score_by_length", "worst_mistakes", "learning_curves"}
     log = (folder / "train.log").read_text(encoding="utf-8")
-    assert log.count("sample: source: ") == 2 * 5 and " || reference: rot" in log
+    samples = [line.partition("sample: ")[2].split(" || ") for line in log.splitlines() if "sample: " in line]
+    assert len(samples) == 2 * 5
+    for source, reference, output in samples:
+        assert reference == f"reference: {known[source.removeprefix('source: ')]}" and output.startswith("output:")
     tags = _tensorboard(folder).Tags()
     assert "samples/text_summary" in tags["tensors"] and {"attention", "worst_mistakes"} < set(tags["images"])
     assert "val/bleu" in tags["scalars"]
@@ -157,12 +161,15 @@ def _tensorboard(folder: Path) -> Any:
     return found
 
 
-def test_without_attention_there_is_no_figure_of_it(paribus: Run) -> None:
-    chosen = ("data.scores=exact", "model.attention=none", "trainer.max_epochs=1")
-    code, out, err = paribus("train", *QUICK, *PAIRS, *WORDS, *chosen)
-    assert (code, err) == (0, "")
-    drawn = {file.stem for file in (run_folder(out) / "figures").iterdir()}
-    assert drawn == {"score_by_length", "worst_mistakes", "learning_curves"}
+def test_other_data_is_not_evaluated(paribus: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither with other texts of the same tokens, nor with other tokens."""
+    _without_figures(monkeypatch)
+    folder = run_folder(paribus("train", *QUICK, *PAIRS, *WORDS, "trainer.max_epochs=1")[1])
+    for line in ("red\trot rot", "pink\trosa"):
+        _edited("pairs.tsv", 30, line)(tmp_path)
+        code, out, err = paribus("evaluate", f"run={folder}")
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert err.startswith("data error: the data is not what the run was trained on: ")
 
 
 def test_data_made_by_rule_needs_no_files(paribus: Run) -> None:
@@ -183,7 +190,10 @@ def _edited(name: str, line: int, text: str | bytes) -> Callable[[Path], None]:
 
 
 def _written(name: str, content: bytes) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_bytes(content) and None
+    def write(folder: Path) -> None:
+        (folder / name).write_bytes(content)
+
+    return write
 
 
 def _given(name: str, *lines: str) -> Callable[[Path], None]:
@@ -261,14 +271,17 @@ BAD_SETTINGS: dict[str, tuple[str, ...]] = {
     "regularization.normalization=layer": ("takes no normalization",),
     "trainer.monitor=val/accuracy": ("trainer.monitor=val/accuracy", "did you mean val/token_accuracy?"),
     "trainer.monitor=val/blue": ("did you mean val/bleu?",),
-    "data.scores=exact trainer.monitor=val/bleu": ("trainer.monitor=val/bleu is not measured", "val/exact_match"),
+    "data.scores=exact trainer.monitor=val/bleu": ("trainer.monitor=val/bleu is not measured",),
     "decoding=bem": ("did you mean beam?",),
     "decoding=beam decoding.n_best=6": ("decoding.n_best=6 is more than decoding.beam_size=5",),
     "decoding.beam_size=3": ("decoding.beam_size is not a setting of greedy",),
     "decoding=beam decoding.beam_size=0": ("decoding.beam_size=0 must be",),
 }
 OTHERS: dict[str, tuple[str, ...]] = {
-    "data=pairs data.train=pairs.tsv model=mlp": ("data=pairs asks for a sequence", "use model=seq2seq"),
+    "data=pairs data.train=pairs.tsv data.batch_size=8 model=mlp": (
+        "data=pairs asks for a sequence",
+        "use model=seq2seq",
+    ),
     "data=copy model=lstm": ("data=copy asks for a sequence", "use model=seq2seq"),
     "data=digits model=seq2seq": ("model seq2seq reads pairs of sequences", "data=digits has none"),
     "data=digits model=mlp decoding=beam": ("decoding=beam", "writes no sequences", "use model=seq2seq"),
@@ -293,6 +306,18 @@ def test_mistakes_in_settings(paribus: Run, tmp_path: Path, typed: str) -> None:
 @pytest.mark.parametrize("typed", OTHERS)
 def test_data_and_model_that_do_not_go_together(paribus: Run, tmp_path: Path, typed: str) -> None:
     _refused(paribus, tmp_path, OTHERS[typed], "experiment=null", "trainer=cpu", *typed.split())
+
+
+def test_an_own_model_of_pairs_that_cannot_decode(paribus: Run, tmp_path: Path) -> None:
+    for folder in ("models", "configs/model"):
+        (tmp_path / "own" / folder).mkdir(parents=True)
+    (tmp_path / "own" / "configs" / "model" / "bare.yaml").write_text("name: bare\n")
+    (tmp_path / "own" / "models" / "bare.py").write_text(
+        "from paribus.data.spec import PairSpec\nfrom torch import nn\n\n"
+        "def bare(spec: PairSpec, num_outputs):\n    return nn.Linear(1, num_outputs)\n"
+    )
+    says = ("model bare gives a Linear, and a paribus.models.seq2seq.Seq2Seq is needed", "bare.py")
+    _refused(paribus, tmp_path, says, "--extend", "own", "experiment=null", "data=copy", "model=bare", "trainer=cpu")
 
 
 def _refused(paribus: Run, folder: Path, says: tuple[str, ...], *overrides: str) -> None:
