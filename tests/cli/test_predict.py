@@ -246,3 +246,49 @@ def test_a_checkpoint_of_another_run(paribus: Run, trained: Path, tmp_path: Path
         checkpoint.pop(PairData.__qualname__, None)
     best.write_bytes(b"garbage")
     _refused(paribus, ("damaged or foreign",), f"run={best.parents[1]}", "input=in.txt")
+
+
+# ---- forced decoding
+
+
+def test_targets_are_scored_as_the_search_scores_its_outputs(paribus: Run, trained: Path) -> None:
+    """With no length penalty a hypothesis has the log-probability of its tokens and of the end."""
+    sources = ["ab", "", "cba", "aaaa"]
+    plain = ("decoding=beam", "decoding.n_best=2", "decoding.length_penalty=0")
+    listed = [line.split("\t") for line in _predict(paribus, trained, _lines(sources), *plain) if "\t\t" not in line]
+    searched = [row for row in listed if row[2]]
+    Path("in.txt").write_bytes(_lines([sources[int(number) - 1] for number, _, _ in searched]))
+    Path("targets.txt").write_bytes(_lines([text for _, _, text in searched]))
+    code, out, _ = paribus("predict", f"run={trained}", "input=in.txt", "targets=targets.txt")
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert code == 0 and len(rows) == len(searched) >= 4
+    assert [int(count) for _, count in rows] == [len(text) + 1 for _, _, text in searched]
+    for (total, _), (_, score, _) in zip(rows, searched, strict=True):
+        assert float(total) == pytest.approx(float(score), abs=2e-4)
+
+
+def test_a_blank_pair_stays_a_blank_line(paribus: Run, trained: Path) -> None:
+    Path("in.txt").write_bytes(b"ab\n\nba\n")
+    Path("targets.txt").write_bytes(b"AB\n\nBA\n")
+    code, out, _ = paribus("predict", f"run={trained}", "input=in.txt", "targets=targets.txt")
+    assert code == 0 and [bool(line) for line in out.splitlines()] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        (b"AB\n", "targets.txt has 1 lines and the input has 2"),
+        (b"AB\n\n", "targets.txt: line 2: text or target is blank"),
+        (b"AB\nAAAAAAAAAAAAAAAAAA\n", "targets.txt: line 2 has 18 tokens"),
+        (b"AB\n\xff\n", "targets.txt: line 2 is not UTF-8"),
+    ],
+)
+def test_targets_that_do_not_pair_up(paribus: Run, trained: Path, targets: bytes, said: str) -> None:
+    Path("in.txt").write_bytes(b"ab\nba\n")
+    Path("targets.txt").write_bytes(targets)
+    code, out, err = paribus("predict", f"run={trained}", "input=in.txt", "targets=targets.txt")
+    assert (code, out) == (2, "") and err.startswith("data error: ") and said in err and err.count("\n") == 1
+
+
+def _lines(texts: list[str]) -> bytes:
+    return "".join(f"{text}\n" for text in texts).encode()

@@ -3,6 +3,7 @@
 import io
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from paribus import config
@@ -13,9 +14,10 @@ STANDARD = Path("-")  # the standard input or output
 
 
 def command(arguments: list[str], extension: Path | None) -> int:
-    """Decode each line of the input: a line of output each, or of several best ones number, score and text."""
+    """Decode each line of the input; with targets=FILE, say instead how likely each target is."""
     folder, rest = take("run", arguments)
     source, rest = take("input", rest)
+    forced, rest = take("targets", rest)
     target, overrides = take("output", rest)
     if folder is None or source is None:
         missing = "the folder of a run" if folder is None else "texts"
@@ -29,29 +31,49 @@ def command(arguments: list[str], extension: Path | None) -> int:
         raise ConfigError(f"{folder} holds the runs of {checked.cross_validation} folds; use one: run={folder}/fold_1")
     target = target or STANDARD
     _check_place(target)
-    from paribus.data.pairs.files import Remedies, lines_of, read_lines
+    texts = _read(source)
+    started = time.monotonic()
+    lines = _decoded(checked, folder, texts, source) if forced is None else _scored(checked, folder, texts, forced)
+    _write(target, "".join(f"{line}\n" for line in lines))
+    if target != STANDARD:
+        done = "decoded" if forced is None else "scored"
+        print(f"{len(texts)} texts {done} in {time.monotonic() - started:.1f} s: {target}")
+    return 0
+
+
+def _decoded(checked: config.Config, folder: Path, texts: Sequence[str], source: Path) -> Iterator[str]:
+    """A line of output for each text, or of several best ones number, score and text."""
     from paribus.prediction import Output, predict
 
-    where = "the standard input" if source == STANDARD else str(source)
-    advice = Remedies("give texts to decode, a line each")
-    texts = lines_of(sys.stdin.buffer.read(), where, advice) if source == STANDARD else read_lines(source, advice)
-    started = time.monotonic()
-    found: list[list[Output]] = predict(checked, folder, texts, where)
+    found = predict(checked, folder, texts, _named(source))
     several = checked["decoding"].settings.get("n_best", 1) > 1
-    lines = [
-        f"{number}\t{each.score:.4f}\t{each.text}" if several else each.text
-        for number, outputs in enumerate(found, start=1)
-        for each in outputs or [Output("", 0.0, is_cut=False)]  # a blank line stays one, so that lines stay aligned
-    ]
-    _write(target, "".join(f"{line}\n" for line in lines))
+    for number, outputs in enumerate(found, start=1):
+        for each in outputs or [Output("", 0.0, is_cut=False)]:  # a blank line stays one, so that lines stay aligned
+            yield f"{number}\t{each.score:.4f}\t{each.text}" if several else each.text
     cut = sum(outputs[0].is_cut for outputs in found if outputs)
     if cut:
-        print(
-            f"note: {cut} outputs are cut at the longest that decoding.max_ratio and max_extra allow", file=sys.stderr
-        )
-    if target != STANDARD:
-        print(f"{len(texts)} texts decoded in {time.monotonic() - started:.1f} s: {target}")
-    return 0
+        limits = "decoding.max_ratio and max_extra"
+        print(f"note: {cut} outputs are cut at the longest that {limits} allow", file=sys.stderr)
+
+
+def _scored(checked: config.Config, folder: Path, texts: Sequence[str], forced: Path) -> Iterator[str]:
+    """For each target its log-probability and its number of tokens."""
+    from paribus.prediction import score
+
+    for each in score(checked, folder, texts, _read(forced), _named(forced)):
+        yield "" if each is None else f"{each.log_probability:.4f}\t{each.tokens}"
+
+
+def _read(place: Path) -> list[str]:
+    from paribus.data.pairs.files import Remedies, lines_of, read_lines
+
+    advice = Remedies("give texts, a line each")
+    return lines_of(sys.stdin.buffer.read(), _named(place), advice) if place == STANDARD else read_lines(place, advice)
+
+
+def _named(place: Path) -> str:
+    """As errors name it."""
+    return "the standard input" if place == STANDARD else str(place)
 
 
 def _check_place(target: Path) -> None:
