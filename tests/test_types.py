@@ -76,6 +76,8 @@ VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "TiedEmbeddings": (["none", "target", "all"], [None, False, "source"]),
     "TeacherForcingSchedule": (["linear", "exponential", "inverse_sigmoid"], [None, "", "sigmoid"]),
+    "OutputRatio": ([0, 1.5, 100], [*NO_NUMBERS, -0.1, 101]),
+    "OutputLength": ([1, 10_000], [*NO_WHOLE_NUMBERS, 0, 10_001]),
     "TokenKind": (["character", "word", "byte_pair"], [None, "", "bpe"]),
     "PairTokens": (["character", "word", "spaced", "byte_pair"], [None, "", "bpe"]),
     "UnicodeForm": (["nfc", "nfkc", "none"], [None, "", "NFC"]),

@@ -19,7 +19,9 @@ from paribus import parts
 from paribus.errors import ConfigError, nearest
 
 GROUPS = (*parts.GROUPS, "experiment")
-RECHOSEN = ("decoding",)  # groups of which a saved run can be given another choice: nothing that it has learned
+# Groups of which a saved run can be given another choice, since it has learned nothing by them; what a run from before
+# there was the group has.
+RECHOSEN = {"decoding": "greedy"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,9 @@ def recompose(saved: Path, overrides: Sequence[str], extension: Path | None = No
         raise ConfigError(f"{saved} cannot be read: {_one_line(error)}") from None
     if not isinstance(tree, DictConfig) or not tree:
         raise ConfigError(f"{saved} is not the config of a run: it is empty or has no keys")
+    for group, option in RECHOSEN.items():
+        if group not in tree:
+            OmegaConf.update(tree, group, OmegaConf.load(parts.options(group, extension)[option]))
     typed = {}
     parsed = {text: _parse(text) for text in overrides}
     for text, override in sorted(parsed.items(), key=lambda each: each[1].key_or_group not in GROUPS):  # groups first

@@ -185,6 +185,8 @@ TeacherForcingSchedule = Annotated[
 WindowNormalization = Annotated[
     Literal["none", "subtract_last_value", "instance"], Field(description="none, subtract_last_value or instance")
 ]
+OutputRatio = Annotated[float, Field(ge=0, le=100, description="a number from 0 to 100")]
+OutputLength = Annotated[int, Field(ge=1, le=10_000, description="a whole number from 1 to 10000")]
 TokenKind = Annotated[Literal["character", "word", "byte_pair"], Field(description="character, word or byte_pair")]
 PairTokens = Annotated[
     Literal["character", "word", "spaced", "byte_pair"], Field(description="character, word, spaced or byte_pair")

@@ -93,7 +93,7 @@ def test_the_n_best_are_numbered_and_scored(paribus: Run, trained: Path) -> None
     chosen = ("decoding=beam", "decoding.beam_size=4", "decoding.n_best=3")
     rows = [line.split("\t") for line in _predict(paribus, trained, b"abc\n\nca\n", *chosen)]
     assert [row[0] for row in rows] == ["1", "1", "1", "2", "3", "3", "3"]
-    assert rows[3] == ["2", "0.0000", ""]
+    assert rows[3] == ["2", "", ""]
     for several in (rows[:3], rows[4:]):
         scores = [float(row[1]) for row in several]
         assert scores == sorted(scores, reverse=True) and scores[0] < 0
@@ -163,7 +163,9 @@ MISTAKES: dict[str, tuple[bytes, str, tuple[str, ...]]] = {
     "no input": (b"ab", "output=out.txt", ("predict needs texts", "input=FILE|-")),
     "a missing input": (b"ab", "input=nowhere.txt output=out.txt", ("nowhere.txt: no such file",)),
     "a folder as input": (b"ab", "input=. output=out.txt", (". is a folder",)),
-    "an empty input": (b"", "input=in.txt output=out.txt", ("in.txt is empty; give texts to decode",)),
+    "its own input as output": (b"ab\n", "input=in.txt output=in.txt", ("output=in.txt is what is to be read",)),
+    "an output that is too long": (b"ab\n", "input=in.txt decoding.max_ratio=1e30", ("a number from 0 to 100",)),
+    "an empty input": (b"", "input=in.txt output=out.txt", ("in.txt is empty; give texts",)),
     "blank lines alone": (b"\n \n\n", "input=in.txt output=out.txt", ("in.txt is empty",)),
     "not UTF-8": (b"ab\nb\n\xff\xfe\n", "input=in.txt output=out.txt", ("in.txt: line 3 is not UTF-8",)),
     "damaged": (gzip.compress(b"ab\n")[:-5], "input=in.txt output=out.txt", ("in.txt is damaged",)),

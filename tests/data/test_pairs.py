@@ -227,7 +227,7 @@ def test_long_training_pairs_are_left_out_and_counted(write: Write) -> None:
     too_long = write(long=f"a1\tb1\na2\t{long}\n")
     assert _fault(files, validation=too_long, test=too_long, max_length=8) == (
         f"{too_long[0]}: line 2: the target has 9 tokens, more than data.max_length=8 (1 targets of val do); raise "
-        "data.max_length"
+        "data.max_length, or leave the pair out"
     )
     every = write(train="".join(f"a{number}\t{long}\n" for number in range(9)))
     assert "no training pair has data.max_length=8 tokens or fewer" in _fault(

@@ -63,7 +63,9 @@ def _chained(model: Seq2Seq, read: Tensor | None = None) -> tuple[Tensor, Tensor
     memory = model.encode(SOURCES)
     state, found, weights = model.begin(memory), list[Tensor](), list[Tensor | None]()
     for step, true in enumerate(tokens_before(TARGETS).unbind(1)):
-        tokens = true if read is None or not step else torch.where(read[:, step], true, found[-1].argmax(1))
+        tokens = (
+            true if read is None or not step else torch.where(read[:, step], true, found[-1][:, END:].argmax(1) + END)
+        )
         logits, state, weight = model.step(tokens, state, memory)
         found.append(logits)
         weights.append(weight)

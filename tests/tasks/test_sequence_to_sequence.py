@@ -1,5 +1,6 @@
 """Sequence to sequence: tokens are measured without padding, and what is written by its scores."""
 
+import math
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from paribus.data.pairs.splitting import Corpus
 from paribus.data.spec import NO_TARGET
 from paribus.decoding.choices import Decoding
 from paribus.decoding.search import Hypothesis
-from paribus.tasks.sequence_to_sequence import SequenceToSequence
+from paribus.tasks.sequence_to_sequence import SequenceToSequence, TokenPerplexity
 
 COUNT, LONGEST = 12, 13
 BEAM = Decoding(beam_size=4, length_penalty=1.0, n_best=2, max_ratio=1.0, max_extra=2)
@@ -213,3 +214,19 @@ def test_without_attention_there_is_no_figure_of_it(monkeypatch: pytest.MonkeyPa
     task = _task()
     _validated(task, monkeypatch)
     assert task.attention_maps("val", "a run") is None
+
+
+def test_attention_is_drawn_without_dropout_also_after_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning gives the model back in the mode that it had before the test."""
+    task, modes = _task(), list[bool]()
+    _validated(task, monkeypatch)
+    monkeypatch.setattr(Given, "aligned", lambda self, *_: (modes.append(self.training), None))
+    task.train()
+    task.attention_maps("val", "a run")
+    assert modes == [False] and task.model.training
+
+
+def test_perplexity_of_a_token_that_seems_impossible_is_a_number() -> None:
+    metric = TokenPerplexity()
+    metric.update(torch.tensor([[0.0, 120.0], [0.0, 0.0]]), torch.tensor([0, 1]))
+    assert float(metric.compute()) == pytest.approx(math.exp((120 + math.log(2)) / 2))

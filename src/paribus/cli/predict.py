@@ -1,6 +1,7 @@
 """`paribus predict run=DIR input=FILE|- output=FILE|-`: what a trained run writes for new texts, a line each."""
 
 import io
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ def command(arguments: list[str], extension: Path | None) -> int:
     if checked.is_several:
         raise ConfigError(f"{folder} holds the runs of {checked.cross_validation} folds; use one: run={folder}/fold_1")
     target = target or STANDARD
-    _check_place(target)
+    _check_place(target, [source, forced] if forced else [source])
     texts = _read(source)
     started = time.monotonic()
     lines = _decoded(checked, folder, texts, source) if forced is None else _scored(checked, folder, texts, forced)
@@ -49,7 +50,8 @@ def _decoded(checked: config.Config, folder: Path, texts: Sequence[str], source:
     several = checked["decoding"].settings.get("n_best", 1) > 1
     for number, outputs in enumerate(found, start=1):
         for each in outputs or [Output("", 0.0, is_cut=False)]:  # a blank line stays one, so that lines stay aligned
-            yield f"{number}\t{each.score:.4f}\t{each.text}" if several else each.text
+            score = f"{each.score:.4f}" if outputs else ""
+            yield f"{number}\t{score}\t{each.text}" if several else each.text
     cut = sum(outputs[0].is_cut for outputs in found if outputs)
     if cut:
         limits = "decoding.max_ratio and max_extra"
@@ -76,14 +78,20 @@ def _named(place: Path) -> str:
     return "the standard input" if place == STANDARD else str(place)
 
 
-def _check_place(target: Path) -> None:
+def _check_place(target: Path, sources: Sequence[Path]) -> None:
     """Raise ConfigError where the output cannot be written; before the work, not after it."""
     if target == STANDARD:
         return
     if target.is_dir():
         raise ConfigError(f"output={target} is a folder; give a file")
-    if not target.absolute().parent.is_dir():
+    folder = target.absolute().parent
+    if not folder.is_dir():
         raise ConfigError(f"output={target}: there is no folder {target.parent}; make it first")
+    if not target.exists() and not os.access(folder, os.W_OK):
+        raise ConfigError(f"output={target}: {target.parent} cannot be written to; give another folder")
+    for source in sources:
+        if source != STANDARD and target.exists() and source.exists() and target.samefile(source):
+            raise ConfigError(f"output={target} is what is to be read; give another file")
 
 
 def _write(target: Path, text: str) -> None:

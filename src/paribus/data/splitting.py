@@ -90,8 +90,9 @@ def two_way(labels: Tensor | None, rows: Tensor, held_out: int, seed: int, setti
     least = FEWEST_VALUES if classes is None else len(classes)
     if min(held_out, len(rows) - held_out) < least:
         each = f"at least {least}" + (", a row of each class" if classes is not None else "")
+        left = max(0, len(rows) - held_out)
         raise DataError(
-            f"of {len(rows)} rows data.{setting} takes {held_out} for {purpose} and leaves {len(rows) - held_out}, and "
+            f"of {len(rows)} rows data.{setting} takes {held_out} for {purpose} and leaves {left}, and "
             f"each needs {each}; add rows or change data.{setting}"
         )
     stratify = labels[rows].numpy() if labels is not None else None

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from paribus.data.spec import END, PADDING
 from paribus.errors import ConfigError
-from paribus.types import NonNegativeFloat, PositiveInt
+from paribus.types import NonNegativeFloat, OutputLength, OutputRatio, PositiveInt
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Decoding:
         return penalty
 
 
-def greedy(*, max_ratio: NonNegativeFloat, max_extra: PositiveInt) -> Decoding:
+def greedy(*, max_ratio: OutputRatio, max_extra: OutputLength) -> Decoding:
     """The likeliest token at each step, up to ceil(max_ratio * source tokens) + max_extra tokens with END."""
     return Decoding(1, 0.0, 1, max_ratio, max_extra)
 
@@ -51,8 +51,8 @@ def beam(
     beam_size: PositiveInt,
     length_penalty: NonNegativeFloat,
     n_best: PositiveInt,
-    max_ratio: NonNegativeFloat,
-    max_extra: PositiveInt,
+    max_ratio: OutputRatio,
+    max_extra: OutputLength,
 ) -> Decoding:
     """Beam search: the beam_size likeliest prefixes are written on (Wu et al. 2016, section 7, without coverage).
 

@@ -27,18 +27,17 @@ def _written(model: Seq2Seq, sources: Tensor, longest: Tensor) -> tuple[Tensor, 
     memory = model.encode(sources)
     state = model.begin(memory)
     tokens = torch.full_like(longest, END)
-    written = longest.new_full((len(longest), int(longest.max()) + 1), END)
+    written: list[Tensor] = []
     found = torch.zeros_like(longest, dtype=torch.promote_types(memory.values.dtype, torch.float32))
     sentences = torch.arange(len(longest), device=longest.device)  # those that are still written
-    for step in range(written.shape[1]):
+    while len(sentences):
         logits, state, _ = model.step(tokens, state, memory)
         totals, tokens = log_probabilities(logits).max(dim=1)
         found[sentences] += totals
-        written[sentences, step] = tokens
-        going_on = ((tokens != END) & (longest[sentences] > step + 1)).nonzero()[:, 0]
+        written.append(torch.full_like(longest, END).index_put((sentences,), tokens))
+        going_on = ((tokens != END) & (longest[sentences] > len(written))).nonzero()[:, 0]
         if len(going_on) < len(tokens):
             sentences, tokens = sentences[going_on], tokens[going_on]
             state, memory = state.select(going_on), memory.select(going_on)
-        if not len(going_on):
-            break
-    return written, found
+    written.append(torch.full_like(longest, END))  # so that each row has one
+    return torch.stack(written, 1), found

@@ -91,7 +91,7 @@ class Seq2Seq(nn.Module):
     def aligned(self, sources: Tensor, targets: Tensor) -> tuple[Tensor, Tensor | None]:
         """Log-probabilities (B, T) of the targets, each given all true ones before it; attention weights (B, T, S).
 
-        Log-probabilities are 0 where there is no target; weights are None without attention.
+        Call it in eval mode. Log-probabilities are 0 where there is no target; weights are None without attention.
         """
         vectors, weights = self._vectors(self.encode(sources), targets, 1.0)
         real = targets != NO_TARGET
@@ -133,8 +133,8 @@ class Seq2Seq(nn.Module):
 
         Not under no_grad: mixed precision may keep what it casts there, weights without a gradient, for the logits too.
         """
-        likeliest: Tensor = self.output(vectors.detach()).argmax(1)
-        return likeliest
+        logits: Tensor = self.output(vectors.detach())
+        return logits[:, END:].argmax(1) + END  # PADDING and UNKNOWN, which are below it, are never written
 
     def _embedded(self, tokens: Tensor, embedding: nn.Embedding | None) -> Tensor:
         """tokens (...) -> (..., E)."""

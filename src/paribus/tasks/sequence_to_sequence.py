@@ -5,6 +5,7 @@ from typing import Any, Literal
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
@@ -22,11 +23,15 @@ PANELS = 4  # attention maps in a figure
 
 
 class TokenPerplexity(Perplexity):
-    """exp of the mean -log probability of a token."""
+    """exp of the mean -log probability of a token.
+
+    torchmetrics takes the logarithm of a softmax, which may be that of 0; here a token is never so unlikely.
+    """
 
     def update(self, preds: Tensor, target: Tensor) -> None:
-        """Logits (M, V), targets (M,), as one sequence."""
-        super().update(preds[None], target[None])
+        """Logits (M, V), targets (M,)."""
+        self.total_log_probs += F.cross_entropy(preds, target, reduction="sum").double()
+        self.count += len(target)
 
 
 class SequenceToSequence(Task):
@@ -134,7 +139,9 @@ class SequenceToSequence(Task):
         data = self._data
         sources = data.raw(stage).take(torch.tensor(positions)).to(self.device)
         targets = pad_sequence(written, batch_first=True, padding_value=NO_TARGET).to(self.device)
-        _, weights = self.model.aligned(sources, targets)
+        is_training = self.model.training  # Lightning gives that back after a test
+        _, weights = self.model.eval().aligned(sources, targets)
+        self.model.train(is_training)
         if weights is None:
             return None
         maps, inputs, outputs = [], [], []
@@ -166,7 +173,7 @@ class SequenceToSequence(Task):
         measured = scores.measured(self.spec.scores, outputs, references)
         return {
             "outputs": [
-                {"source": source, "references": " | ".join(known), "output": output, "log_probability": each.score}
+                {"source": source, "references": " | ".join(known), "output": output, "score": each.score}
                 for source, known, output, each in zip(
                     self._sources("test"), references, outputs, self._written, strict=True
                 )

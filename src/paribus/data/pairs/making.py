@@ -130,10 +130,12 @@ def _paired(found: Lines, how: Sides, scores: str, *, is_train: bool) -> Lines:
 def _judged(targets: pl.Series, how: Sides, scores: str) -> pl.Series:
     """targets (N,) in the form that outputs come in: composed, and with single spaces between spaced tokens.
 
-    Translations keep upper and lower case whatever data.lowercase, since their figures say which they are about.
+    Of translations only what does not show is changed, so that their figures can be held against published ones.
     """
-    is_lower = how.target.lowercase and scores != "translation"
-    texts = composed(targets, replace(how.target, lowercase=is_lower))
+    form = how.target
+    if scores == "translation":
+        form = replace(form, lowercase=False, normalization="none" if form.normalization == "none" else "nfc")
+    texts = composed(targets, form)
     return texts.str.replace_all(r"\s+", " ") if how.target.tokens == "spaced" else texts
 
 
@@ -144,14 +146,16 @@ def _check_held_out(name: str, found: _Numbered, how: Sides) -> None:
         if long:
             raise DataError(
                 f"{found.pairs.place(long[0])}: the {side} has {int(numbers.lengths[long[0]])} tokens, more than "
-                f"data.max_length={how.source.max_length} ({len(long)} {side}s of {name} do); raise data.max_length"
+                f"data.max_length={how.source.max_length} ({len(long)} {side}s of {name} do); raise "
+                "data.max_length, or leave the pair out"
             )
     strange = (~_is_known(found.source.inputs).any(1)).nonzero()[:, 0].tolist()
     if len(strange) > MOST_UNKNOWN * len(found.pairs.frame):
         raise DataError(
             f"{found.pairs.place(strange[0])}: this and {len(strange) - 1} more of the {len(found.pairs.frame)} "
             f"sources of {name} hold no token that is in the vocabulary of the training sources; lower "
-            "data.min_count, use data.source_tokens=character, or are source and target the wrong way round?"
+            "data.min_count, raise data.vocabulary_size, use data.source_tokens=character, or are source and target "
+            "the wrong way round?"
         )
 
 
