@@ -54,6 +54,7 @@ class Writer:
 def predict(config: Config, folder: Path, texts: Sequence[str], where: str) -> list[list[Output]]:
     """Of each text the outputs that decoding asks for, the best first; none for a blank text.
 
+    In 32 bits, also what was tested in bfloat16; in 64 where trainer.precision says so.
     Raises ConfigError where the run's best checkpoint cannot be used, and DataError with `where` and line for a text
     that is longer than the run's data.max_length.
     """

@@ -111,6 +111,8 @@ def pair_data(corpus: Corpus, how: Sides, scores: str, loading: Loading, batch_t
     )
     data = PairData(examples, spec, (source, target), loading, batch_tokens)
     data.remarks = tuple(_remarks(examples, numbered, spec))
+    if how.target.lowercase and scores == "translation":
+        data.remarks += ("outputs are in lower case, their references as written: bleu_lowercase is what is fair",)
     return data
 
 
