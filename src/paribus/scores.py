@@ -76,9 +76,9 @@ def are_right(outputs: Sequence[str], references: References) -> list[bool]:
 
 
 def mistakes(
-    sources: Sequence[str], outputs: Sequence[str], references: References, scores: Sequence[float], limit: int = 1000
+    sources: Sequence[str], outputs: Sequence[str], references: References, scores: Sequence[float]
 ) -> list[dict[str, Any]]:
-    """A row for each output that equals no reference, the worst first, at most `limit`.
+    """A row for each output that equals no reference, the worst first.
 
     Each has source, reference (several are joined by " | "), output and score, which is that of by_example.
     """
@@ -91,7 +91,7 @@ def mistakes(
             "output": outputs[place],
             "score": scores[place],
         }
-        for place in wrong[:limit]
+        for place in wrong
     ]
 
 

@@ -176,7 +176,7 @@ def test_the_worst_pairs_are_drawn_as_a_table() -> None:
         sources, outputs, [["$y$", "日本"]] * 40, scores.by_example("exact", outputs, [["$y$", "日本"]] * 40)
     )
     figure = figures.worst_pairs(rows, run=RUN)
-    assert figure.get_suptitle() == "Worst mistakes (test): 25 of 40 listed"
+    assert figure.get_suptitle() == "Worst mistakes (test): 25 of 40 outputs that are wrong"
     columns = {axes.get_title("left"): [text.get_text() for text in axes.texts] for axes in figure.axes}
     assert list(columns) == ["source", "reference", "output", "score"]
     assert columns["source"] == [row["source"] for row in rows[:25]]

@@ -86,7 +86,11 @@ def worst_pairs(rows: Sequence[Mapping[str, Any]], *, run: str = "") -> Figure:
     """The first of the rows that scores.mistakes gives, drawn as a table; long texts lose their middle."""
     shown = rows[:MOST_DRAWN]
     columns = {name: _width([row[name] for row in shown]) for name in ("source", "reference", "output")}
-    title = f"Worst mistakes (test): {len(shown)} of {len(rows)} listed" if rows else "Worst mistakes (test): none"
+    title = (
+        f"Worst mistakes (test): {len(shown)} of {len(rows)} outputs that are wrong"
+        if rows
+        else "Worst mistakes (test): none"
+    )
     return table(shown, columns | {"score": 0.8}, title, run=run)
 
 

@@ -20,6 +20,7 @@ from paribus.models.seq2seq import Seq2Seq
 from paribus.tasks.task import Task
 
 PANELS = 4  # attention maps in a figure
+MOST_LISTED = 1000  # mistakes in the table
 
 
 class TokenPerplexity(Perplexity):
@@ -178,7 +179,7 @@ class SequenceToSequence(Task):
                     self._sources("test"), references, outputs, self._written, strict=True
                 )
             ],
-            "mistakes": self._mistakes(),
+            "mistakes": self._mistakes()[:MOST_LISTED],
             "scores": [
                 {"score": name, "value": value, "signature": signatures[name]} for name, value in measured.items()
             ],
