@@ -129,3 +129,13 @@ def test_the_interval_knows_how_few_rows_are_trained_on(paribus: Run) -> None:
         return float((found["high"] - found["low"]) / found["deviation"])
 
     assert width("data.train_fraction=0.2") > 1.4 * width()
+
+
+def test_check_looks_at_the_first_fold(paribus: Run) -> None:
+    """So that it refuses what a run of the folds refuses."""
+    plain = ("experiment=null", "data=iris", "model=mlp", "trainer=cpu", "logger=none")
+    code, out, err = paribus("check", *plain, "cross_validation=3")
+    assert (code, err) == (0, "") and "test 50" in out
+    generated = ("experiment=null", "data=adding_problem", "model=gru", "loss=mse", "trainer=cpu")
+    code, _, err = paribus("check", *generated, "cross_validation=3")
+    assert code == 2 and "generated data has no rows to share out among folds" in err

@@ -10,5 +10,5 @@ def command(arguments: list[str], extension: Path | None) -> int:
     checked = config.check(composition.compose(arguments, extension))
     from paribus.inspection import inspect
 
-    print("\n".join(inspect(checked)))
+    print("\n".join(inspect(checked.of_fold(1) if checked.is_several else checked)))
     return 0

@@ -27,5 +27,6 @@ def command(arguments: list[str], extension: Path | None) -> int:
     }
     print(aligned(figures, remarks))
     same = not any(remarks.values())
-    print("the same as stored, to the last bit" if same else "not the same as stored: other data, settings or machine")
+    why = f"it was asked for with {' '.join(overrides)}" if overrides else "other data, settings or machine"
+    print("the same as stored, to the last bit" if same else f"not the same as stored: {why}")
     return 0

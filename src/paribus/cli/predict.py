@@ -38,7 +38,7 @@ def command(arguments: list[str], extension: Path | None) -> int:
     _write(target, "".join(f"{line}\n" for line in lines))
     if target != STANDARD:
         done = "decoded" if forced is None else "scored"
-        print(f"{len(texts)} texts {done} in {time.monotonic() - started:.1f} s: {target}")
+        print(f"{len(texts)} texts {done} in {time.monotonic() - started:.1f} s, loading included: {target}")
     return 0
 
 

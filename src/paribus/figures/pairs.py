@@ -38,7 +38,7 @@ def score_by_length(
         axes.vlines(range(len(buckets)), *zip(*intervals, strict=True), color="black", linewidth=1.2)
         tops = [high for _, high in intervals]
     for place, (value, top) in enumerate(zip(values, tops, strict=True)):
-        shown = f"{value:.1f}" if is_bleu else f"{value:.3f}"
+        shown = f"{value:.3f}" if not is_bleu or value < 1 else f"{value:.1f}"
         axes.annotate(shown, (place, top), (0, 2), textcoords="offset points", ha="center", fontsize=8)
     every = _score(key, range(len(lengths)), outputs, references)
     axes.axhline(every, color="dimgrey", linewidth=1, linestyle="--")

@@ -174,7 +174,7 @@ class SequenceToSequence(Task):
         measured = scores.measured(self.spec.scores, outputs, references)
         return {
             "outputs": [
-                {"source": source, "references": " | ".join(known), "output": output, "score": each.score}
+                {"source": source, "references": " | ".join(known), "output": output, "search_score": each.score}
                 for source, known, output, each in zip(
                     self._sources("test"), references, outputs, self._written, strict=True
                 )
