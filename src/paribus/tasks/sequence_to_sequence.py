@@ -107,8 +107,8 @@ class SequenceToSequence(Task):
         if stage == "train":
             return found
         outputs, references = self._texts(stage)
-        measured = scores.measured(self.spec.scores, outputs, references)
-        return found | {f"{stage}/{name}": value for name, value in measured.items()}
+        self._scores = scores.measured(self.spec.scores, outputs, references)
+        return found | {f"{stage}/{name}": value for name, value in self._scores.items()}
 
     def _texts(self, stage: str) -> tuple[list[str], list[list[str]]]:
         """What was written for each source of a stage that has ended, and its references."""
@@ -171,7 +171,6 @@ class SequenceToSequence(Task):
         """Every output of the test, the worst mistakes, and how each score was measured."""
         outputs, references = self._texts("test")
         signatures = scores.signatures(self.spec.scores, references)
-        measured = scores.measured(self.spec.scores, outputs, references)
         return {
             "outputs": [
                 {"source": source, "references": " | ".join(known), "output": output, "search_score": each.score}
@@ -181,7 +180,7 @@ class SequenceToSequence(Task):
             ],
             "mistakes": self._mistakes()[:MOST_LISTED],
             "scores": [
-                {"score": name, "value": value, "signature": signatures[name]} for name, value in measured.items()
+                {"score": name, "value": value, "signature": signatures[name]} for name, value in self._scores.items()
             ],
         }
 

@@ -13,6 +13,7 @@ from paribus.data.pairs.files import Lines
 from paribus.data.pairs.module import Examples, PairData
 from paribus.data.pairs.splitting import Corpus, split
 from paribus.data.spec import END, NO_TARGET, PADDING, UNKNOWN, PairSpec
+from paribus.data.texts.module import listed
 from paribus.data.texts.tokens import Encoded, Tokenizer, Tokenizing, composed
 from paribus.errors import ConfigError, DataError
 
@@ -186,7 +187,7 @@ def _of_one_width(numbers: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _remarks(examples: Mapping[str, Examples], numbered: Mapping[str, _Numbered], spec: PairSpec) -> Iterator[str]:
     """What became of the pairs, a line each."""
-    yield "pairs: " + _listed({name: f"{len(each.inputs):,}" for name, each in examples.items()})
+    yield "pairs: " + listed({name: f"{len(each.inputs):,}" for name, each in examples.items()})
     left_out = len(numbered["train"].pairs.frame) - len(examples["train"].inputs)
     if left_out:
         yield f"training pairs left out, longer than data.max_length: {left_out:,}"
@@ -198,11 +199,11 @@ def _remarks(examples: Mapping[str, Examples], numbered: Mapping[str, _Numbered]
     held_out = [name for name in numbered if name != "train"]
     for side in ("source", "target"):
         shares = {name: f"{_unknown_share(getattr(numbered[name], side).inputs):.2%}" for name in held_out}
-        yield f"unknown {side} tokens: {_listed(shares)}"
+        yield f"unknown {side} tokens: {listed(shares)}"
     known = numbered["train"].pairs.frame["source"].unique()
     repeated = {name: int(numbered[name].pairs.frame["source"].is_in(known.implode()).sum()) for name in held_out}
     if any(repeated.values()):
-        yield f"sources that training has, too: {_listed(repeated)}"
+        yield f"sources that training has, too: {listed(repeated)}"
 
 
 def _is_known(numbers: Tensor) -> Tensor:
@@ -213,7 +214,3 @@ def _is_known(numbers: Tensor) -> Tensor:
 def _unknown_share(numbers: Tensor) -> float:
     unknown = int((numbers == UNKNOWN).sum())
     return unknown / (unknown + int(_is_known(numbers).sum()))
-
-
-def _listed(values: Mapping[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -127,15 +127,16 @@ def _remarks(found: Encoded, rows: Rows, how: Tokenizing) -> Iterator[str]:
     yield f"unknown tokens: {', '.join(f'{name} {share:.2%}' for name, share in shares.items())}"
     counts = {name: int(found.is_unknown[index].sum()) for name, index in rows.items()}
     if any(counts.values()):
-        yield f"texts of unknown tokens alone: {_listed(counts)}"
+        yield f"texts of unknown tokens alone: {listed(counts)}"
     counts = {name: int((lengths[index] > how.max_length).sum()) for name, index in rows.items()}
     if any(counts.values()):
-        yield f"texts cut to data.max_length={how.max_length} tokens: {_listed(counts)}"
+        yield f"texts cut to data.max_length={how.max_length} tokens: {listed(counts)}"
 
 
 def _unknown_share(inputs: Tensor) -> float:
     return float((inputs == UNKNOWN).sum() / (inputs != PADDING).sum())
 
 
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items())
+def listed(values: Mapping[str, object]) -> str:
+    """What belongs to each name, such as "train 8, val 1"."""
+    return ", ".join(f"{name} {value}" for name, value in values.items())
