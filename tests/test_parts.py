@@ -6,9 +6,9 @@ from omegaconf import OmegaConf
 
 from paribus import composition, config, parts, types
 from paribus.errors import ConfigError
-from paribus.parts import GROUPS, SHARED, Part
+from paribus.parts import SHARED, SOURCES, Part
 
-OPTIONS = [(group, option) for group in GROUPS for option in parts.options(group, None)]
+OPTIONS = [(group, option) for group in SOURCES for option in parts.options(group, None)]
 MISSING = "???"
 
 
@@ -26,7 +26,7 @@ def _part(group: str, option: str) -> Part:
 
 def test_every_folder_of_configs_is_a_group() -> None:
     folders = {folder.name for folder in parts.configs_folder().iterdir() if folder.is_dir()}
-    assert {*GROUPS, "experiment"} <= folders <= {*GROUPS, "experiment", "study"}
+    assert {*SOURCES, "experiment"} <= folders <= {*SOURCES, "experiment", "study"}
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)

@@ -10,6 +10,7 @@ from torchmetrics.functional.text import char_error_rate, edit_distance, word_er
 
 from paribus import scores
 from paribus.errors import ConfigError
+from paribus.metric_names import lower_is_better
 
 WRITTEN = ["A man rides his bike down the hill .", "two dogs play", "", "The well-known band isn't here!"]
 TRUE = ["A man rides a bike down the hill.", "Two dogs play in the snow.", "Nobody.", "The well-known band isn't here."]
@@ -122,7 +123,7 @@ def test_the_order_of_examples_is_no_matter(kind: str) -> None:
 
 def test_better_is_higher_but_for_errors() -> None:
     every = {name for names in scores.KINDS.values() for name in names}
-    assert {name for name in every if not scores.higher_is_better(name)} == {"wer", "per", "cer"}
+    assert {name for name in every if lower_is_better(name)} == {"wer", "per", "cer"}
 
 
 def test_signatures_are_those_of_sacrebleu() -> None:

@@ -17,6 +17,7 @@ from torch import nn
 
 from paribus.data.module import TensorData
 from paribus.errors import ConfigError, RunError
+from paribus.several_devices import SeveralDevices
 
 KEYS = ("state_dict", "epoch", "loops", "callbacks")  # beside them Lightning keeps the data's state by its class
 
@@ -117,8 +118,9 @@ class Checkpoints(Checkpoint):
         self.best_epoch = 0
         self.best_metrics: dict[str, float] = {}
         self._seconds_before, self._started = 0.0, time.monotonic()
-        self._random_states: dict[str, Any] | None = None
+        self._random_states: Any = None  # on several devices a list of each one's
         self._device = torch.device("cpu")
+        self._several: SeveralDevices | None = None
 
     @property
     def train_seconds(self) -> float:
@@ -128,10 +130,12 @@ class Checkpoints(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock; after a resume, put the random number generators back."""
         self._started, self._device = time.monotonic(), pl_module.device
+        self._several = trainer.strategy if isinstance(trainer.strategy, SeveralDevices) else None
         if self._random_states is not None:
-            torch.set_rng_state(self._random_states["cpu"])
-            if self._device.type == "cuda" and self._random_states["cuda"] is not None:
-                torch.cuda.set_rng_state(self._random_states["cuda"], self._device)
+            states = self._random_states if self._several is None else self._random_states[self._several.rank]
+            torch.set_rng_state(states["cpu"])
+            if self._device.type == "cuda" and states["cuda"] is not None:
+                torch.cuda.set_rng_state(states["cuda"], self._device)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write last.ckpt; where this epoch is the best so far, let best.ckpt be the same file.
@@ -149,20 +153,21 @@ class Checkpoints(Checkpoint):
             self.best_value, self.best_epoch = value, trainer.current_epoch + 1
             self.best_metrics = {name: float(figure) for name, figure in trainer.callback_metrics.items()}
         trainer.save_checkpoint(self.last)
-        if better:
+        if better and trainer.is_global_zero:
             link(self.last, self.best)
 
     def state_dict(self) -> dict[str, Any]:
         """Plain data for the checkpoint."""
+        random_states = {
+            "cpu": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None,
+        }
         return {
             "best_value": self.best_value,
             "best_epoch": self.best_epoch,
             "best_metrics": self.best_metrics,
             "train_seconds": self.train_seconds,
-            "random_states": {
-                "cpu": torch.get_rng_state(),
-                "cuda": torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None,
-            },
+            "random_states": random_states if self._several is None else self._several.every(random_states),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

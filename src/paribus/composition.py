@@ -19,6 +19,7 @@ from paribus import parts
 from paribus.errors import ConfigError, nearest
 
 GROUPS = (*parts.GROUPS, "experiment")
+ROOTS = {"train": GROUPS, "sweep": tuple(parts.SWEEP_GROUPS)}  # files of configs/ that are composed, and their groups
 # Groups of which a saved run can be given another choice, since it has learned nothing by them; what a run from before
 # there was the group has.
 RECHOSEN = {"decoding": "greedy"}
@@ -35,16 +36,16 @@ class Composed:
     extension: Path | None
 
 
-def compose(overrides: Sequence[str], extension: Path | None = None) -> Composed:
-    """Compose configs/train.yaml with the overrides. Raises ConfigError, one line, for whatever Hydra refuses."""
-    parsed = [_parse(text) for text in overrides]
-    cleaned = [_cleaned(override, extension) for override in parsed]
+def compose(overrides: Sequence[str], extension: Path | None = None, root: str = "train") -> Composed:
+    """Compose configs/<root>.yaml with the overrides. Raises ConfigError, one line, for whatever Hydra refuses."""
+    parsed = [_single(text) for text in overrides]
+    cleaned = [_cleaned(override, extension, ROOTS[root]) for override in parsed]
     typed = {override.key_or_group: text for override, text in zip(parsed, overrides, strict=True)}
     if extension is not None:
         cleaned.append(f"hydra.searchpath=['file://{_quoted(extension / 'configs')}']")
     try:
         with initialize_config_dir(str(parts.configs_folder()), version_base="1.3"):
-            tree = hydra_compose("train", cleaned, return_hydra_config=True)
+            tree = hydra_compose(root, cleaned, return_hydra_config=True)
         choices = OmegaConf.to_container(tree.hydra.runtime.choices)
         del tree._content["hydra"]  # type: ignore[union-attr]
     except MissingConfigException as error:
@@ -70,21 +71,22 @@ def recompose(saved: Path, overrides: Sequence[str], extension: Path | None = No
         if group not in tree:
             OmegaConf.update(tree, group, OmegaConf.load(parts.options(group, extension)[option]))
     typed = {}
-    parsed = {text: _parse(text) for text in overrides}
+    parsed = {text: _single(text) for text in overrides}
     for text, override in sorted(parsed.items(), key=lambda each: each[1].key_or_group not in GROUPS):  # groups first
         key: str = override.key_or_group
         value: Any = override.value()
         typed[key] = text
         if key in (*GROUPS, "name") and key not in RECHOSEN:
             raise ConfigError(f"{text}: a saved run keeps its parts and name; start a new run for another {key}")
-        _cleaned(override, extension)
+        _cleaned(override, extension, GROUPS)
         if key in RECHOSEN:
             value = OmegaConf.load(parts.options(key, extension)[str(value)])
         OmegaConf.update(tree, key, value, merge=key not in RECHOSEN, force_add=True)
     return Composed(tree, {}, typed, tuple(overrides), extension)
 
 
-def _parse(text: str) -> Override:
+def parse(text: str) -> Override:
+    """An override by Hydra's grammar, which may give several values. Raises ConfigError for what is none."""
     if text.startswith("-"):
         raise ConfigError(f"{text} is not a flag of this command; overrides look like optimizer.lr=0.01")
     try:
@@ -93,6 +95,11 @@ def _parse(text: str) -> Override:
         override = _parse_as_text(text, error)
     if not override.key_or_group:
         raise ConfigError(f"{text} is not an override: it has no key before the =")
+    return override
+
+
+def _single(text: str) -> Override:
+    override = parse(text)
     if override.is_sweep_override():
         key, _, value = text.partition("=")
         if key in parts.SEVERAL:
@@ -118,23 +125,25 @@ def _parse_as_text(text: str, error: HydraException) -> Override:
         raise ConfigError(f"{text} cannot be read: {_one_line(error)}") from None
 
 
-def _cleaned(override: Override, extension: Path | None) -> str:
+def _cleaned(override: Override, extension: Path | None, groups: Sequence[str]) -> str:
     """The override as Hydra is to see it: settings are forced in, so that our own check words every mistake."""
     key, text = override.key_or_group, override.input_line or ""
     head, _, tail = key.partition(".")
     if override.package is not None:
         raise ConfigError(f"{text}: packages (@) cannot be overridden; write {key}={override.get_value_string()}")
     if override.is_delete():
-        is_switch = key in GROUPS and "none" in parts.options(key, extension)
+        is_switch = key in groups and "none" in parts.options(key, extension)
         instead = f"switch it off with {key}=none" if is_switch else f"give it another value with {key}=..."
         raise ConfigError(f"{text}: nothing can be removed; {instead}")
     if head == "hydra" or key.startswith("hydra/"):
         raise ConfigError(
             f"{text}: Hydra's own settings have no effect; runs are kept in outputs/runs/<name>, set name"
         )
-    if key in GROUPS:
+    if head in ROOTS["sweep"] and head not in groups:
+        raise ConfigError(f"{text}: a {head} is for sweeps; use paribus sweep, or leave it out")
+    if key in groups:
         return _chosen(key, override.value(), text, extension)
-    if head in GROUPS and tail.rpartition(".")[2] == "name" and tail.count(".") <= (head in parts.SEVERAL):
+    if head in groups and tail.rpartition(".")[2] == "name" and tail.count(".") <= (head in parts.SEVERAL):
         raise ConfigError(f"{text}: a part is chosen by its group; use {head}={override.get_value_string()}")
     return f"++{key}={override.get_value_string()}"
 

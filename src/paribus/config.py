@@ -134,15 +134,10 @@ class Config:
 def check(composed: Composed) -> Config:
     """Check every key and value. Raises ConfigError for the first that is wrong."""
     values = plain(composed.tree)
-    for key in values:
-        if key not in GROUPS and key not in TOP:
-            owners = [f"{group}.{key}" for group in GROUPS if key in _keys(values.get(group))]
-            if owners:
-                raise ConfigError(f"{key} is not a group or setting; did you mean {' or '.join(owners)}?")
-            raise ConfigError(_unknown(key, "a group or setting", (*GROUPS, *TOP), composed, "there are"))
-    top = {key: _checked(key, values.get(key, "???"), setting, composed) for key, setting in TOP.items()}
+    check_keys(values, (*GROUPS, *TOP), composed)
+    top = {key: checked(key, values.get(key, "???"), setting, composed) for key, setting in TOP.items()}
     single = [group for group in GROUPS if group not in parts.SEVERAL]
-    choices = {group: _choice(group, group, values.get(group), composed) for group in single}
+    choices = {group: choice(group, group, values.get(group), composed) for group in single}
     several = {group: _several(group, values.get(group, {}), composed) for group in parts.SEVERAL}
     if top["cross_validation"] is not None and "data.test_fraction" in composed.typed:
         raise ConfigError(
@@ -166,6 +161,16 @@ def check(composed: Composed) -> Config:
         composed.extension,
         notes,
     )
+
+
+def check_keys(values: Mapping[str, Any], known: Sequence[str], composed: Composed) -> None:
+    """Raise ConfigError for a key at the top that is none of the known."""
+    for key in values:
+        if key not in known:
+            owners = [f"{group}.{key}" for group in known if key in _keys(values.get(group))]
+            if owners:
+                raise ConfigError(f"{key} is not a group or setting; did you mean {' or '.join(owners)}?")
+            raise ConfigError(unknown(key, "a group or setting", tuple(known), composed, "there are"))
 
 
 def _check_fold(count: int | None, fold: int | None) -> None:
@@ -211,17 +216,15 @@ def _several(group: str, section: Any, composed: Composed) -> tuple[Choice, ...]
         )
     for option, inner in section.items():
         if option not in known:
-            raise ConfigError(
-                _unknown(f"{group}.{option}", f"a choice of {group}", tuple(known), composed, "there are")
-            )
+            raise ConfigError(unknown(f"{group}.{option}", f"a choice of {group}", tuple(known), composed, "there are"))
         if not isinstance(inner, dict) or "name" not in inner:
             chosen = ",".join([name for name in section if name not in (option, "none")] + [option])
             raise ConfigError(f"{group}.{option} is not chosen; choose it with {group}=[{chosen}]")
-    return tuple(_choice(group, f"{group}.{option}", inner, composed) for option, inner in section.items())
+    return tuple(choice(group, f"{group}.{option}", inner, composed) for option, inner in section.items())
 
 
-def _choice(group: str, key: str, section: Any, composed: Composed) -> Choice:
-    """The part that the section below `key` names."""
+def choice(group: str, key: str, section: Any, composed: Composed) -> Choice:
+    """The part that the section below `key` names, its settings checked. Raises ConfigError."""
     if not isinstance(section, dict) or "name" not in section:
         option = composed.choices.get(group)
         file = parts.options(group, composed.extension).get(option) if option else None
@@ -233,7 +236,7 @@ def _choice(group: str, key: str, section: Any, composed: Composed) -> Choice:
     part = parts.find(group, str(section["name"]), composed.extension)
     if part is None:
         origin = _origin(f"{key}.name", composed)
-        place, own = parts.GROUPS[group], composed.extension
+        place, own = parts.SOURCES[group], composed.extension
         hint = (
             f"{own} needs a function `def {section['name']}(...)` in {place}.py or {place}/*.py"
             if own
@@ -243,15 +246,16 @@ def _choice(group: str, key: str, section: Any, composed: Composed) -> Choice:
     settings = {name: value for name, value in section.items() if name != "name"}
     for name in settings:
         if name not in part.schema:
-            raise ConfigError(_unknown(f"{key}.{name}", f"a setting of {part.name}", part.schema, composed))
-    checked = {
-        name: _checked(f"{key}.{name}", settings.get(name, "???"), setting, composed)
+            raise ConfigError(unknown(f"{key}.{name}", f"a setting of {part.name}", part.schema, composed))
+    right = {
+        name: checked(f"{key}.{name}", settings.get(name, "???"), setting, composed)
         for name, setting in part.schema.items()
     }
-    return Choice(part, checked)
+    return Choice(part, right)
 
 
-def _checked(key: str, value: Any, setting: Setting, composed: Composed) -> Any:
+def checked(key: str, value: Any, setting: Setting, composed: Composed) -> Any:
+    """The value of a setting. Raises ConfigError where it is missing or not what it must be."""
     if value == "???":
         raise ConfigError(f"{key} is missing: give {setting.describe()}, as {key}=...")
     try:
@@ -274,9 +278,10 @@ def as_typed(value: Any) -> str:
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else "null" if value is None else str(value)
 
 
-def _unknown(
+def unknown(
     key: str, what: str, known: Mapping[str, Any] | tuple[str, ...], composed: Composed, label: str = "it has"
 ) -> str:
+    """What a ConfigError says of a key that is none of the known, or not `what`."""
     word = key.rpartition(".")[2]
     label = label if known else "it has no settings"
     ending = nearest(word, known, label) if known else label

@@ -15,18 +15,20 @@ from paribus.results import RunFolder
 from paribus.trainers import available
 
 
-def cross_validate(config: Config, resume: Path | None = None) -> tuple[Path, dict[str, Summary]]:
+def cross_validate(
+    config: Config, resume: Path | None = None, place: Path | None = None
+) -> tuple[Path, dict[str, Summary]]:
     """Run every fold in a folder of its own: the folder of them all, and a summary of each test figure.
 
-    With `resume`, finished folds are kept, a stopped one goes on and the others are run. Raises ConfigError or
-    DataError before any folder is made, else what a run raises.
+    The folder is a new one below outputs/runs, or `place`. With `resume`, finished folds are kept, a stopped one goes
+    on and the others are run. Raises ConfigError or DataError before any folder is made, else what a run raises.
     """
     assert config.cross_validation is not None
     folds = [config.of_fold(number) for number in range(1, config.cross_validation + 1)]
     prepare_torch(config)
     data = build_data(folds[0])
     build_task(folds[0], data)  # mistakes are found before there is a folder
-    whole = RunFolder.claim(config.name) if resume is None else RunFolder(resume.absolute())
+    whole = RunFolder.claim(config.name, place) if resume is None else RunFolder(resume.absolute())
     if whole.read_json("status.json").get("status") == "finished":
         raise ConfigError(f"resume={resume}: all {len(folds)} folds have finished")
     try:

@@ -31,6 +31,13 @@ class RunError(UserError):
     exit_code = 1
 
 
+class Pruned(Exception):  # noqa: N818 - it is no error
+    """A run of a search that is given up, since others were better at the same epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(f"given up after epoch {epoch}: others were better by then")
+
+
 class Interrupted(BaseException):
     """Ctrl-C or SIGTERM. Not an Exception, so that nothing on the way takes it for a fault."""
 
@@ -38,6 +45,7 @@ class Interrupted(BaseException):
         super().__init__(signal_number)
         self.signal, self.exit_code = signal_number, 128 + signal_number
         self.folder: Path | None = None  # of the run that can go on from its last checkpoint, if any
+        self.verb = "train"  # of the command that goes on with it
 
 
 def nearest(word: str, words: Iterable[str], label: str = "choices") -> str:

@@ -4,18 +4,21 @@ import paribus.torchvision_ops  # noqa: F401, I001 - before anything imports lig
 
 import logging
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from matplotlib.figure import Figure
 
 from paribus import figures
 from paribus.building import build_data, build_task
-from paribus.checkpoints import Checkpoints, link, load_for
+from paribus.checkpoints import Checkpoints, link, load, load_for
+from paribus.companions import Companions
 from paribus.config import Config
 from paribus.data.module import TensorData
 from paribus.early_stopping import Patience
@@ -27,6 +30,8 @@ from paribus.recording import EpochRows
 from paribus.results import RunFolder, quiet_libraries
 from paribus.samples import Samples
 from paribus.seeding import derive
+from paribus.sweeps import hparams
+from paribus.several_devices import SeveralDevices
 from paribus.tasks.sequence_to_sequence import SequenceToSequence
 from paribus.tasks.task import Task
 from paribus.trainers import available
@@ -43,30 +48,34 @@ class Result:
     verdict: str | None = None
 
 
-def run(config: Config, resume: Path | None = None, place: Path | None = None) -> Result:
+def run(
+    config: Config, resume: Path | None = None, place: Path | None = None, callbacks: Sequence[Callback] = ()
+) -> Result:
     """Train, validate, test; the files are in the run folder. With `resume`, go on in that folder from last.ckpt.
 
-    The folder is a new one below outputs/runs, or `place`. Raises ConfigError or DataError before it is made, and
-    RunError or Interrupted after.
+    The folder is a new one below outputs/runs, or `place`. `callbacks` see an epoch's end before its checkpoint is
+    written. Raises ConfigError or DataError before the folder is made, and RunError, Pruned or Interrupted after.
     """
     prepare_torch(config)
     data = build_data(config)
     task = build_task(config.without_pretraining() if resume else config, data)
     trainer: Trainer = config["trainer"].build(model=task.model)
+    task.check_devices(config["trainer"].settings["devices"], config["data"].settings["batch_size"])
     folder = _resumable(resume, config, task, data) if resume else RunFolder.claim(config.name, place)
     checkpoint = folder.checkpoints / "last.ckpt" if resume else None
     interruption = Interruption(folder.checkpoints / "last.ckpt")
     with folder.recording(), interruption.listening():
-        folder.start(config, str(trainer.strategy.root_device))
-        checkpoints = _equip(trainer, config, task, folder, interruption)
+        folder.start(config, _devices(trainer))
+        checkpoints = _equip(trainer, config, task, folder, [interruption, *callbacks])
         _show_data(data, task, trainer, folder, config.seed)
-        torch.manual_seed(derive(config.seed, "training"))
-        trainer.fit(task, data, ckpt_path=checkpoint)
+        with _companions(trainer, config, folder, resume):
+            torch.manual_seed(derive(config.seed, "training"))
+            trainer.fit(task, data, ckpt_path=checkpoint)
         epochs, train_seconds = trainer.current_epoch, round(checkpoints.train_seconds, 3)
-        trainer.test(task, data, ckpt_path=checkpoints.best, verbose=False)
+        tester = _test(trainer, config, task, data, checkpoints.best)
         metrics = {
             **checkpoints.best_metrics,
-            **_floats(trainer),
+            **_floats(tester),
             "best_epoch": checkpoints.best_epoch,
             "epochs": epochs,
             "train_seconds": train_seconds,
@@ -78,6 +87,26 @@ def run(config: Config, resume: Path | None = None, place: Path | None = None) -
     return Result(folder.path, metrics, task.verdict())
 
 
+def follow(config: Config, folder: Path, port: int, *, is_resumed: bool) -> None:
+    """Train along with the process that runs `run` in a folder, on another device, and write nothing there.
+
+    The processes meet at `port`.
+    """
+    prepare_torch(config)
+    data = build_data(config)
+    task = build_task(config.without_pretraining() if is_resumed else config, data)
+    trainer: Trainer = config["trainer"].build(model=task.model)
+    assert isinstance(trainer.strategy, SeveralDevices)
+    checkpoints = RunFolder(folder).checkpoints
+    interruption = Interruption(checkpoints / "last.ckpt")
+    trainer.callbacks += [interruption, *_at_the_end(config, task, checkpoints)]  # type: ignore[attr-defined]
+    interruption.ignore()
+    trainer.strategy.meet(port)
+    with trainer.strategy.joined():
+        torch.manual_seed(derive(config.seed, "training", trainer.strategy.rank))
+        trainer.fit(task, data, ckpt_path=checkpoints / "last.ckpt" if is_resumed else None)
+
+
 def evaluate(config: Config, run_folder: Path) -> tuple[dict[str, float], dict[str, float]]:
     """Test best.ckpt of a run anew: (the figures now, the figures stored). Writes nothing."""
     folder = RunFolder(run_folder.absolute())
@@ -86,7 +115,7 @@ def evaluate(config: Config, run_folder: Path) -> tuple[dict[str, float], dict[s
     task = build_task(config.without_pretraining(), data)
     checkpoint = load_for(task, data, folder.checkpoints / "best.ckpt")
     task.load_state_dict(checkpoint["state_dict"])
-    trainer: Trainer = config["trainer"].build(model=task.model)
+    trainer = _on_one_device(config, task)
     trainer.test(task, data, verbose=False)
     return _floats(trainer), folder.read_json("metrics.json")
 
@@ -100,6 +129,39 @@ def prepare_torch(config: Config) -> None:
     torch.set_flush_denormal(True)  # subnormal floats make recurrent runs twice as slow
     torch.manual_seed(derive(config.seed, "building"))
     quiet_libraries()
+
+
+def _test(trainer: Trainer, config: Config, task: Task, data: TensorData, best: Path) -> Trainer:
+    """Test the best epoch, on one device; the trainer that has done so."""
+    if not isinstance(trainer.strategy, SeveralDevices):
+        trainer.test(task, data, ckpt_path=best, verbose=False)
+        return trainer
+    task.load_state_dict(load(best)["state_dict"])
+    tester = _on_one_device(config, task)
+    tester.test(task, data, verbose=False)
+    return tester
+
+
+def _on_one_device(config: Config, task: Task) -> Trainer:
+    """A trainer for a test, which is not shared."""
+    chosen = config["trainer"]
+    trainer: Trainer = replace(chosen, settings={**chosen.settings, "devices": 1}).build(model=task.model)
+    return trainer
+
+
+def _devices(trainer: Trainer) -> str:
+    """Where it trains, for people."""
+    strategy = trainer.strategy
+    return strategy.names if isinstance(strategy, SeveralDevices) else str(strategy.root_device)
+
+
+def _companions(
+    trainer: Trainer, config: Config, folder: RunFolder, resume: Path | None
+) -> AbstractContextManager[None]:
+    """The processes of the other devices, if there are any, while it trains."""
+    if not isinstance(trainer.strategy, SeveralDevices):
+        return nullcontext()
+    return Companions(folder, config.extension, is_resumed=resume is not None).training(trainer.strategy)
 
 
 def _resumable(path: Path, config: Config, task: Task, data: TensorData) -> RunFolder:
@@ -137,19 +199,27 @@ def _resumable(path: Path, config: Config, task: Task, data: TensorData) -> RunF
     return folder
 
 
-def _equip(trainer: Trainer, config: Config, task: Task, folder: RunFolder, interruption: Interruption) -> Checkpoints:
+def _equip(
+    trainer: Trainer, config: Config, task: Task, folder: RunFolder, callbacks: Sequence[Callback]
+) -> Checkpoints:
     """Give the trainer its logger and callbacks, in the order in which an epoch's end is to be seen."""
     logger: Logger | None = config["logger"].build(folder=folder.path)
     trainer.loggers = [logger] if logger else []
     if isinstance(logger, TensorBoardLogger):
         logger.experiment.add_text("config", "    " + config.text.replace("\n", "\n    "))
-    stopping = config["early_stopping"].build(monitor=task.monitor, monitor_mode=task.monitor_mode)
-    checkpoints = Checkpoints(folder.checkpoints, task.monitor, task.monitor_mode)
-    trainer.callbacks += [ProgressReport(task.monitor), EpochRows(folder), interruption]  # type: ignore[attr-defined]
+    last = _at_the_end(config, task, folder.checkpoints)
+    trainer.callbacks += [ProgressReport(task.monitor), EpochRows(folder), *callbacks]  # type: ignore[attr-defined]
     if isinstance(task, SequenceToSequence):
         trainer.callbacks.append(Samples(folder.title))  # type: ignore[attr-defined]
-    trainer.callbacks += [stopping, checkpoints] if stopping else [checkpoints]  # type: ignore[attr-defined]
-    return checkpoints
+    trainer.callbacks += last  # type: ignore[attr-defined]
+    return last[-1]
+
+
+def _at_the_end(config: Config, task: Task, folder: Path) -> tuple[*tuple[Callback, ...], Checkpoints]:
+    """What acts upon an epoch's figures, on every device."""
+    stopping = config["early_stopping"].build(monitor=task.monitor, monitor_mode=task.monitor_mode)
+    checkpoints = Checkpoints(folder, task.monitor, task.monitor_mode)
+    return (stopping, checkpoints) if stopping else (checkpoints,)
 
 
 def _floats(trainer: Trainer) -> dict[str, float]:
@@ -185,8 +255,10 @@ def _save(drawn: dict[str, Figure], trainer: Trainer, folder: RunFolder) -> None
 def _log_hyperparameters(trainer: Trainer, config: Config, metrics: dict[str, Any]) -> None:
     final = {name: value for name, value in metrics.items() if name.startswith(("test/", "val/"))}
     for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):  # the HPARAMS tab is filled with the final figures
-            logger.log_hyperparams(config.flat(), final)
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_metrics(final, trainer.global_step)
+            for summary in hparams.session(config.flat()):
+                logger.experiment._get_file_writer().add_summary(summary)
         else:
             logger.log_hyperparams(config.flat())
         logger.finalize("success")

@@ -42,6 +42,14 @@ GROUPS = {
     "logger": "loggers",
 }
 
+# What a sweep does with runs: groups of its own, composed from another root.
+SWEEP_GROUPS = {
+    "sampler": "sweeps/samplers",
+    "pruner": "sweeps/pruners",
+    "launcher": "sweeps/launchers",
+}
+SOURCES = {**GROUPS, **SWEEP_GROUPS}
+
 # Groups of which several choices are made, in order, each in a section of its own: augmentation=[crop,flip].
 SEVERAL = ("augmentation",)
 
@@ -151,7 +159,7 @@ def find(group: str, name: str, extension: Path | None) -> Part | None:
         part
         for folder in (PACKAGE, extension)
         if folder is not None
-        for file in _sources(folder / GROUPS[group])
+        for file in _sources(folder / SOURCES[group])
         if (part := _part(group, name, file)) is not None
     ]
     if len(found) > 1:

@@ -4,7 +4,6 @@ import time
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,23 +13,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from paribus.output import discard
+from paribus.console import Lasting, duration
 from paribus.tasks.task import Task
 
 REFRESH_SECONDS = 0.2
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-class _Lasting(Console):
-    """Outlives its reader: where the pipe is closed, as by `| head`, the run goes on unseen."""
-
-    def on_broken_pipe(self) -> None:
-        discard()
 
 
 class ProgressReport(Callback):
@@ -38,7 +24,7 @@ class ProgressReport(Callback):
 
     def __init__(self, monitor: str) -> None:
         self._monitor = monitor
-        self._console = _Lasting(highlight=False)
+        self._console = Lasting(highlight=False)
         self._bar: Progress | None = None
         self._shown = 0.0
 
@@ -79,7 +65,7 @@ class ProgressReport(Callback):
         assert isinstance(trainer.max_epochs, int)
         done, spent = trainer.current_epoch + 1, time.monotonic() - self._started
         left = spent / (done - self._first_epoch) * (trainer.max_epochs - done)
-        times = f"{_duration(spent)} spent, {_duration(left)} left"
+        times = f"{duration(spent)} spent, {duration(left)} left"
         self._console.print(f"epoch {done}/{trainer.max_epochs}  {self._figures(trainer)}  {times}", soft_wrap=True)
 
     def _figures(self, trainer: Trainer) -> str:

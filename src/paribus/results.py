@@ -17,11 +17,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import OmegaConf
 
 from paribus.config import Config
-from paribus.errors import ConfigError, Interrupted, UserError
+from paribus.errors import ConfigError, Interrupted, Pruned, UserError
 
 RUNS = Path("outputs/runs")
 PACKAGES = (
@@ -51,7 +50,28 @@ def quiet_libraries() -> None:
 
 
 def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="seconds")
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+def claimed(parent: Path) -> Path:
+    """A new folder below `parent`, named by the time, that nothing else has, also of those made in the same second.
+
+    Raises ConfigError where none can be made.
+    """
+    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    parent = parent.absolute()
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for attempt in range(1, 10_000):
+            path = parent / (stamp if attempt == 1 else f"{stamp}_{attempt}")
+            try:
+                path.mkdir()
+                return path
+            except FileExistsError:
+                continue
+    except OSError as error:
+        raise ConfigError(f"no run folder can be made in {parent}: {error.strerror}") from None
+    raise AssertionError("10,000 folders in one second")
 
 
 class RunFolder:
@@ -73,20 +93,7 @@ class RunFolder:
         if place is not None:
             place.mkdir(exist_ok=True)
             return cls(place)
-        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        parent = (RUNS / name).absolute()
-        try:
-            parent.mkdir(parents=True, exist_ok=True)
-            for attempt in range(1, 10_000):
-                path = parent / (stamp if attempt == 1 else f"{stamp}_{attempt}")
-                try:
-                    path.mkdir()
-                    return cls(path)
-                except FileExistsError:
-                    continue
-        except OSError as error:
-            raise ConfigError(f"no run folder can be made in {parent}: {error.strerror}") from None
-        raise AssertionError("10,000 runs in one second")
+        return cls(claimed(RUNS / name))
 
     def start(self, config: Config, device: str) -> None:
         """Write what decides the run and where it runs."""
@@ -177,6 +184,27 @@ class RunFolder:
             for row in rows:
                 writer.writerow({name: int(value) if name in COUNTS else value for name, value in row.items()})
 
+    def can_go_on(self) -> bool:
+        """Whether a run was stopped here that left a checkpoint to go on from."""
+        stopped = self.read_json("status.json").get("status") in ("running", "interrupted")
+        return stopped and (self.checkpoints / "last.ckpt").is_file()
+
+    def is_going_on(self) -> bool:
+        """Whether a process, of this machine or another that shares the files and their locks, is at this run."""
+        try:
+            with (self.path / "train.log").open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # no such run, or a file system without locks
+            return False
+        return False
+
+    def close(self, status: str, error: str | None = None) -> None:
+        """Say in status.json how a run ended that could not say so itself."""
+        known = self.read_json("status.json")
+        self._end({**known, "status": status, **({"error": error} if error else {})})
+
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Keep status.json and train.log while the run goes on, and say in them how it ended.
@@ -194,6 +222,10 @@ class RunFolder:
         try:
             yield
             self._end({**status, "status": "finished"})
+        except Pruned as pruned:
+            log.info("pruned: %s", pruned)
+            self._end({**status, "status": "pruned"})
+            raise
         except Interrupted as interrupted:
             log.info("interrupted by signal %d", interrupted.signal)
             self._end({**status, "status": "interrupted"})
@@ -230,6 +262,8 @@ class RunFolder:
 
 def environment(config: Config, device: str) -> dict[str, Any]:
     """Versions, device and git commit."""
+    import torch  # here, so that a sweep and a comparison read run folders without it
+
     return {
         "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
         "torch_build": torch.__version__,

@@ -28,7 +28,6 @@ KINDS = {
     "pronunciation": ("exact_match", "wer", "per"),
     "exact": ("exact_match", "cer"),
 }
-ERRORS = ("wer", "per", "cer")
 Edits = tuple[Callable[[str, str], Tensor], Callable[[str], int]]  # edits / length of the reference; a text's length
 PHONES: Edits = (word_error_rate, lambda text: len(text.split()))
 LETTERS: Edits = (char_error_rate, len)
@@ -38,11 +37,6 @@ WORDS = {
     "per": "edits of tokens between spaces to the nearest reference / its tokens, each summed over all examples",
     "cer": "edits of characters to the nearest reference / its characters, each summed over all examples",
 }
-
-
-def higher_is_better(name: str) -> bool:
-    """Whether a score of KINDS grows as outputs become better."""
-    return name not in ERRORS
 
 
 def measured(kind: str, outputs: Sequence[str], references: References) -> dict[str, float]:

@@ -11,6 +11,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from paribus.checkpoints import AtomicCheckpointIO
 from paribus.errors import ConfigError
+from paribus.several_devices import SeveralDevices, rank_of_this_process
 from paribus.types import Accelerator, Flag, MetricName, PositiveInt, Precision
 
 
@@ -19,6 +20,7 @@ def lightning(
     *,
     max_epochs: PositiveInt,
     accelerator: Accelerator,
+    devices: PositiveInt,
     precision: Precision,
     monitor: MetricName,
     log_every_n_steps: PositiveInt,
@@ -27,17 +29,20 @@ def lightning(
     channels_last: Flag | None,
     compile_model: Flag,
 ) -> Trainer:
-    """Lightning's Trainer on one device, with our own checkpoints and progress, for the model that it will train.
+    """Lightning's Trainer with our own checkpoints and progress, for the model that it will train.
 
-    The task takes monitor, log_every_n_steps, channels_last and compile_model, the data how batches are grouped.
-    Raises ConfigError for a GPU that is not there, and where torch.compile lacks a compiler.
+    On several devices it is the trainer of this process's own. The task takes monitor, log_every_n_steps, channels_last
+    and compile_model, the data how batches are grouped. Raises ConfigError for a GPU that is not there, and where
+    torch.compile lacks a compiler.
     """
     device = available(accelerator)
     if compile_model and device == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
         raise ConfigError("trainer.compile_model=true: torch.compile needs a C++ compiler here; install g++")
+    several = _several(device, devices) if devices > 1 else None
     return Trainer(
         accelerator=device,
-        devices=1,
+        devices=[several.rank] if several and device == "gpu" else 1,
+        strategy=several or "auto",
         precision=_chosen(precision, device, model),
         max_epochs=max_epochs,
         logger=False,
@@ -49,6 +54,19 @@ def lightning(
         log_every_n_steps=1,  # the task itself keeps to the setting
         plugins=[AtomicCheckpointIO()],
     )
+
+
+def _several(device: str, count: int) -> SeveralDevices:
+    """This process among those of all devices. Raises ConfigError for more of them than there are."""
+    if not torch.distributed.is_available():
+        raise ConfigError(f"trainer.devices={count}: this build of torch trains on one device; use trainer.devices=1")
+    rank = rank_of_this_process()
+    if device == "cpu":
+        return SeveralDevices(torch.device("cpu"), rank, count)
+    found = torch.cuda.device_count()
+    if count > found:
+        raise ConfigError(f"trainer.devices={count}: torch finds {found} GPU{'s' * (found > 1)} here; use {found}")
+    return SeveralDevices(torch.device("cuda", rank), rank, count)
 
 
 def _chosen(precision: Precision, device: str, model: nn.Module) -> Any:

@@ -52,6 +52,8 @@ PositiveInt = Annotated[int, Field(ge=1, description="a whole number, 1 or more"
 FoldCount = Annotated[int, Field(ge=2, description="a whole number, 2 or more")]
 BinCount = Annotated[int, Field(ge=2, description="a whole number, 2 or more")]
 SampleCount = Annotated[int, Field(ge=2, description="a whole number, 2 or more")]
+PopulationSize = Annotated[int, Field(ge=4, description="a whole number, 4 or more")]
+ReductionFactor = Annotated[int, Field(ge=2, description="a whole number, 2 or more")]
 SequenceLength = Annotated[int, Field(ge=2, description="a whole number of steps, 2 or more")]
 OddInt = Annotated[int, Field(ge=1), AfterValidator(_odd), Field(description="an odd whole number, 1 or more")]
 Degrees = Annotated[float, Field(ge=0, le=180, description="a number from 0 to 180")]
@@ -101,8 +103,26 @@ RunName = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=100),
     Field(description="letters, digits, '_', '-' and '.'"),
 ]
+
+
+def _objectives(names: Any) -> Any:
+    """Not test figures: what is chosen by them is no longer tested by them."""
+    every = names if isinstance(names, list) else [names]
+    if not every or not all(isinstance(name, str) and OBJECTIVE.match(name) for name in every):
+        raise ValueError("no figure to choose by")
+    if len(set(every)) < len(every):
+        raise ValueError("one is named twice")
+    return names
+
+
+OBJECTIVE = re.compile(r"^((train|val)/\w+|train_seconds|epochs)$")
 MetricName = Annotated[
     str, StringConstraints(pattern=r"^(train|val)/\w+$"), Field(description="a metric such as val/loss")
+]
+Objectives = Annotated[
+    Any,
+    AfterValidator(_objectives),
+    Field(description="a metric such as val/accuracy, or a list such as [val/loss,train_seconds]"),
 ]
 
 
@@ -164,6 +184,22 @@ Precision = Annotated[
     Literal["auto", "32-true", "bf16-mixed", "64-true"], Field(description="auto, 32-true, bf16-mixed or 64-true")
 ]
 Direction = Annotated[Literal["auto", "min", "max"], Field(description="auto, min or max")]
+
+
+def _directions(chosen: Any) -> Any:
+    known = ("min", "max") if isinstance(chosen, list) else ("auto", "min", "max")
+    every = chosen if isinstance(chosen, list) else [chosen]
+    if not every or not all(each in known for each in every):
+        raise ValueError("no direction")
+    return chosen
+
+
+Directions = Annotated[
+    Any,
+    AfterValidator(_directions),
+    Field(description="auto, min or max, or a list of min and max, one for each metric"),
+]
+Executor = Annotated[Literal["slurm", "local"], Field(description="slurm or local")]
 PaddingMode = Annotated[Literal["zeros", "reflect"], Field(description="zeros or reflect")]
 Interpolation = Annotated[Literal["nearest", "bilinear"], Field(description="nearest or bilinear")]
 Reduction = Annotated[Literal["fan_in", "fan_out"], Field(description="fan_in or fan_out")]

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import QUICK, ROOT, Run, run_folder
 from paribus import parts
-from paribus.composition import GROUPS
+from paribus.cli.listing import GROUPS
 
 OWN = str(ROOT / "examples" / "own_parts")
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 VERBS = {
     "train": "train, validate and test what the config chooses",
+    "sweep": "run many configs: a grid, or a search; resume=DIR goes on with one",
+    "compare": "compare variants over seeds, or finished runs: is the difference more than noise?",
+    "diff": "show config, environment and metrics of two runs side by side",
     "evaluate": "test a finished run again: run=DIR",
     "predict": "decode texts with a finished run: run=DIR input=FILE|- output=FILE|-",
     "list": "show the groups, or the choices of one with their settings",
@@ -34,6 +37,9 @@ overrides are Hydra's: model=cnn optimizer.lr=0.01 experiment=mnist_cnn
   paribus train                                   the main experiment, digits_cnn
   paribus train model=mlp activation=tanh         the same with two parts swapped
   paribus train resume=outputs/runs/NAME/TIME     go on with a run
+  paribus sweep model=mlp,cnn seed=range(5)       a run for each combination
+  paribus compare optimizer=sgd,adam seeds=10     a paired comparison
+  paribus diff outputs/runs/A/TIME outputs/runs/B/TIME
   paribus train --cfg job                         show the config and stop
   paribus evaluate run=outputs/runs/NAME/TIME     test a run again
   paribus predict run=outputs/runs/NAME/TIME input=texts.txt output=-
@@ -58,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _say(error)
     except Interrupted as interrupted:
-        ending = f"; go on with: paribus train resume={interrupted.folder}" if interrupted.folder else ""
+        ending = f"; go on with: paribus {interrupted.verb} resume={interrupted.folder}" if interrupted.folder else ""
         print(f"interrupted{ending}", file=sys.stderr)
         return interrupted.exit_code
     except KeyboardInterrupt:

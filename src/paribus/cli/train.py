@@ -9,6 +9,10 @@ from paribus.errors import ConfigError
 
 def command(arguments: list[str], extension: Path | None) -> int:
     """Train a new run, or go on with an old one: resume=DIR."""
+    if {"-m", "--multirun"} & set(arguments):  # Hydra's own way to ask for a sweep
+        from paribus.cli import sweep
+
+        return sweep.command(arguments, extension)
     folder, arguments = take("resume", arguments)
     show, overrides = _take_cfg(arguments)
     checked = (
@@ -34,8 +38,6 @@ def _take_cfg(arguments: list[str]) -> tuple[bool, list[str]]:
             return True, arguments[:place] + arguments[place + 2 :]
     if "--cfg=job" in arguments:
         return True, [word for word in arguments if word != "--cfg=job"]
-    if {"-m", "--multirun"} & set(arguments):
-        raise ConfigError("--multirun is for sweeps; train takes one config")
     return False, arguments
 
 

@@ -142,6 +142,19 @@ def _sizes_by_tokens(lengths: list[int], batch_size: int, max_tokens: int | None
     return sizes
 
 
+def own_rows(size: int, rank: int, devices: int, least: int = 1) -> slice:
+    """Which rows of a batch are the share of device number `rank`.
+
+    Shares are of `least` rows or more, as even as can be: in a small batch the last devices may have none.
+    """
+    sharing = max(1, min(devices, size // least))
+    if rank >= sharing:
+        return slice(0, 0)
+    rows, more = divmod(size, sharing)
+    first = rank * rows + min(rank, more)
+    return slice(first, first + rows + (rank < more))
+
+
 class BatchLoader:
     """Yields groups of `steps_per_execution` steps of `accumulate` batches, the last of each as small as what is left.
 

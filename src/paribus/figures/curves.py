@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-from paribus import scores
 from paribus.figures.drawing import new_figure, plain
 
 Row = dict[str, float]
@@ -16,7 +15,8 @@ Curves = dict[str, np.ndarray]
 
 # Metrics that say nothing beside another: mse is rmse squared, and words that are no exact match are errors.
 REPEATS = {"mse": "rmse", "exact_match": "wer"}
-ERRORS = {"ece", *scores.ERRORS}  # shares that are best at 0: beside those that are best at 1 neither would be legible
+# Shares that are best at 0: beside those that are best at 1 neither would be legible.
+ERRORS = {"ece", "wer", "per", "cer"}
 
 
 def learning_curves(rows: Sequence[Row], best_epoch: int, *, run: str = "") -> Figure:

@@ -16,6 +16,7 @@ from paribus.data.module import TensorData
 from paribus.data.pairs.module import PairData
 from paribus.data.spec import END, NO_TARGET, PADDING, PairSpec
 from paribus.decoding.search import Hypothesis, decode
+from paribus.metric_names import lower_is_better
 from paribus.models.seq2seq import Seq2Seq
 from paribus.tasks.task import Task
 
@@ -81,9 +82,7 @@ class SequenceToSequence(Task):
         found = super().bests(stage)
         if stage == "train":
             return found
-        return found | {
-            name: "max" if scores.higher_is_better(name) else "min" for name in scores.KINDS[self.spec.scores]
-        }
+        return found | {name: "min" if lower_is_better(name) else "max" for name in scores.KINDS[self.spec.scores]}
 
     def on_validation_start(self) -> None:
         """Forget what the epoch before has written."""

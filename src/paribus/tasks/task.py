@@ -9,14 +9,15 @@ import torch
 from lightning.pytorch import LightningModule
 from matplotlib.figure import Figure
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
-from torchmetrics import MetricCollection
+from torchmetrics import Metric, MetricCollection
 
 from paribus.augmentation.chosen import Mixer
 from paribus.averaging import Average, Averaging
-from paribus.data.loader import Batch, Step
+from paribus.data.loader import Batch, Step, own_rows
 from paribus.data.module import TensorData
-from paribus.data.spec import DataSpec
+from paribus.data.spec import ClassificationSpec, DataSpec
 from paribus.decoding.choices import Decoding
 from paribus.errors import ConfigError, nearest
 from paribus.fine_tuning import FineTuning
@@ -25,6 +26,7 @@ from paribus.models.carrying import CarriesState
 from paribus.optimizers import layout_of_now, settings_of_now
 from paribus.regularization import Regularization
 from paribus.schedulers import Schedule
+from paribus.several_devices import SeveralDevices
 from paribus.tasks.meter import Meter
 
 
@@ -65,6 +67,9 @@ class Task(LightningModule):
         self._average = Average(model, averaging) if averaging else None
         self._fine_tuning, self.mixer, self._decoding = fine_tuning, mixer, decoding
         self._measured, self._tested = 0, list[Batch]()
+        self._several: SeveralDevices | None = None
+        # Of a device's share of a batch: batch normalization cannot use one.
+        self._least_rows = 2 if any(isinstance(layer, _BatchNorm) for layer in model.modules()) else 1
         self.monitor, self.monitor_mode = monitor, self._mode(monitor)
         self._schedule = make_schedule(monitor_mode=self.monitor_mode)
 
@@ -125,6 +130,7 @@ class Task(LightningModule):
 
     def on_fit_start(self) -> None:
         """Metrics, and the average of a resumed run, live where the model does."""
+        self._several = self.trainer.strategy if isinstance(self.trainer.strategy, SeveralDevices) else None
         self._move_metrics()
         if self._average is not None:
             self._average.move()
@@ -149,12 +155,16 @@ class Task(LightningModule):
         self._forget()
 
     def _move_metrics(self) -> None:
-        for meter in self._meters.values():
+        for stage, meter in self._meters.items():
             meter.metrics.to(self.device)
+            if self._several is not None:
+                for metric in meter.metrics.values():
+                    _share(metric, self._several if stage == "train" else None)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """What the training figures are made of so far; and beside averaged weights, if any, those in training."""
-        checkpoint["train_meter"] = self._meters["train"].state_dict()
+        measured = self._meters["train"].state_dict()
+        checkpoint["train_meter"] = measured if self._several is None else self._several.every(measured)
         if self._carriers:
             checkpoint["carried"] = [each.carried for each in self._carriers]
         if self._average is not None and self._average.has_begun:
@@ -166,7 +176,10 @@ class Task(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from there."""
-        self._meters["train"].load_state_dict(checkpoint["train_meter"])
+        measured, strategy = checkpoint["train_meter"], self.trainer.strategy
+        if isinstance(measured, list):  # each device's own
+            measured = measured[strategy.rank if isinstance(strategy, SeveralDevices) else 0]
+        self._meters["train"].load_state_dict(measured)
         for carrier, state in zip(self._carriers, checkpoint.get("carried", ()), strict=True):
             carrier.carried = state
         if self._average is not None and "averaging" in checkpoint and self.trainer.training:
@@ -216,24 +229,80 @@ class Task(LightningModule):
         return targets.numel()
 
     def _backward(self, step: Step, number: int, *, is_measured: bool) -> dict[str, Tensor]:
-        """Add up the gradients of the step's batches, each weighted by its rows; the step's loss and penalties."""
-        rows = sum(self.count(targets) for _, targets in step) if len(step) > 1 else 0
+        """Add up the gradients of the step's batches, each weighted by its rows; the step's loss and penalties.
+
+        Of several devices each takes its share of every batch, once noise and mixing are done with the whole of it.
+        """
+        is_divided = len(step) > 1 or self._several is not None
+        rows = sum(self.count(targets) for _, targets in step) if is_divided else 0
         found: list[dict[str, Tensor]] = []
         for place, (inputs, given) in enumerate(step):
             inputs, partner, share = self._mixed(self._regularization.noisy(inputs, number, place), number, place)
+            other, is_counted = None if partner is None else given[partner], True
+            if self._several is not None:
+                own, is_counted = self._own_rows(len(inputs), self._several)
+                inputs, given, other = inputs[own], given[own], None if other is None else other[own]
             raw = self.predicted(inputs, given)
             outputs, targets = self.flat(raw, given)
             loss = self.loss(outputs, targets)
-            if partner is not None:
-                loss = share * loss + (1 - share) * self.loss(*self.flat(raw, given[partner]))
+            if other is not None:
+                loss = share * loss + (1 - share) * self.loss(*self.flat(raw, other))
             losses = {"loss": loss, **self._regularization.penalties(self._weights_in_training)}
-            if is_measured:
+            if is_measured and is_counted:
                 self._meters["train"].add(outputs, targets, losses, number + 1)
-            if len(step) > 1:
-                losses = {name: loss * (self.count(given) / rows) for name, loss in losses.items()}
+            if is_divided:
+                losses = {name: loss * (is_counted * self.count(given) / rows) for name, loss in losses.items()}
             self.manual_backward(_total(losses))
             found.append(losses)
-        return found[0] if len(found) == 1 else {name: _sum(each[name] for each in found) for name in found[0]}
+        summed = found[0] if len(found) == 1 else {name: _sum(each[name] for each in found) for name in found[0]}
+        return summed if self._several is None else self._over_devices(summed, self._several)
+
+    def _own_rows(self, size: int, several: SeveralDevices) -> tuple[slice, bool]:
+        """This device's share of a batch, and whether it counts: one without a share computes what others do."""
+        own = own_rows(size, several.rank, several.count, self._least_rows)
+        return (own, True) if own.stop else (slice(0, self._least_rows), False)
+
+    def _over_devices(self, losses: dict[str, Tensor], several: SeveralDevices) -> dict[str, Tensor]:
+        """Sum the gradients and the losses over all devices. What layers keep, such as statistics, is the first's."""
+        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        gradients = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
+        summed = {name: loss.detach().clone() for name, loss in losses.items()}
+        several.add([*gradients, *summed.values()])
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.grad = gradient
+        several.spread([buffer for buffer in self.model.buffers() if buffer.is_floating_point()])
+        return summed
+
+    def check_devices(self, count: int, batch_size: int) -> None:
+        """Raise ConfigError where shares of a batch would not make up the whole."""
+        if count == 1:
+            return
+        if self.spec.is_stream:
+            raise ConfigError(
+                f"trainer.devices={count}: data.carry_state=true carries on the state of a whole batch; use "
+                "trainer.devices=1"
+            )
+        if batch_size < count * self._least_rows:
+            ending = ", two a device for batch normalization" if self._least_rows == 2 else ""
+            raise ConfigError(
+                f"data.batch_size={batch_size} is the batch of all devices together, and trainer.devices={count} needs "
+                f"{count * self._least_rows} or more{ending}"
+            )
+        if not self._is_mean():
+            raise ConfigError(
+                f"trainer.devices={count}: the loss is no mean over examples, so that shares of a batch do not make up "
+                "the whole; use trainer.devices=1, another loss or loss.class_weights=null"
+            )
+
+    def _is_mean(self) -> bool:
+        """Whether the loss of eight made-up rows is the mean of the losses of each."""
+        draws = torch.Generator().manual_seed(0)
+        outputs = torch.randn(8, self.loss.num_outputs, dtype=torch.float64, generator=draws)
+        targets = torch.randn(8, dtype=torch.float64, generator=draws)
+        if isinstance(self.spec, ClassificationSpec):
+            targets = torch.arange(8) % self.spec.num_classes
+        each = [self.loss(*row) for row in zip(outputs.split(1), targets.split(1), strict=True)]
+        return torch.allclose(self.loss(outputs, targets), torch.stack(each).mean(), rtol=1e-9)
 
     def _mixed(self, inputs: Tensor, number: int, place: int) -> tuple[Tensor, Tensor | None, float]:
         """Inputs (B, ...) mixed with those of partners (B,) in the batch, and their own share, where that is on."""
@@ -293,7 +362,17 @@ class Task(LightningModule):
 
     def _figures_of(self, stage: str) -> dict[str, float]:
         """The figures of a stage that has ended, by full name, such as val/loss."""
+        if stage == "train" and self._several is not None:
+            self._gather(self._several)
         return self._meters[stage].compute()
+
+    def _gather(self, several: SeveralDevices) -> None:
+        """Let the training figures be those of all devices; their metrics are summed as they are computed."""
+        meter = self._meters["train"]
+        state = meter.state_dict()
+        every = several.every({"sums": state["sums"], "count": state["count"]})
+        sums = {name: sum(each["sums"].get(name, 0.0) for each in every) for name in every[0]["sums"]}
+        meter.load_state_dict({**state, "sums": sums, "count": sum(each["count"] for each in every)})
 
     def on_validation_start(self) -> None:
         """Measure the average of the weights, where there is one; streams begin anew."""
@@ -314,7 +393,7 @@ class Task(LightningModule):
     def _renew_statistics(self) -> None:
         """Batch normalization's, over the training rows: those of the weights in the mean do not fit the mean."""
         kept = self._fine_tuning.frozen_norms(self.model) if self._fine_tuning else []
-        every = [layer for layer in self.model.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+        every = [layer for layer in self.model.modules() if isinstance(layer, _BatchNorm)]
         norms = [layer for layer in every if layer not in kept]
         if not norms:
             return
@@ -336,6 +415,8 @@ class Task(LightningModule):
         """Close the epoch: the figures of training and validation become known together."""
         figures = self._figures_of("train") | self._figures_of("val")
         figures["train/learning_rate"] = self.learning_rate
+        if self._several is not None:
+            figures = self._several.broadcast(figures)  # devices must not part over a last digit
         self.log_dict(figures, logger=False)
         for logger in self.loggers:
             logger.log_metrics({**figures, "epoch": self.current_epoch + 1}, self.global_step)
@@ -370,3 +451,14 @@ def _total(losses: dict[str, Tensor]) -> Tensor:
 
 def _sum(values: Iterable[Tensor]) -> Tensor:
     return torch.stack(list(values)).sum()
+
+
+def _share(metric: Metric, several: SeveralDevices | None) -> None:
+    """Compute a metric over all devices, or where there are None, by itself: torchmetrics would share any."""
+
+    def gathered(state: Tensor, group: Any) -> list[Tensor]:
+        assert several is not None
+        return [each.to(state.device) for each in several.every(state)]
+
+    metric.distributed_available_fn = lambda: several is not None
+    metric.dist_sync_fn = gathered

@@ -1,0 +1,259 @@
+"""A sweep from what was typed to its results: compose, check, freeze, run what is missing, report."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from hydra.plugins.launcher import Launcher
+
+from paribus import parts
+from paribus.config import Choice, Config
+from paribus.errors import ConfigError, Interrupted
+from paribus.results import RunFolder, claimed
+from paribus.sweeps import report
+from paribus.sweeps.manifest import KEPT, Job, Manifest, job_folder
+from paribus.sweeps.settings import check, divided
+from paribus.sweeps.sources import Grid, Trials
+from paribus.sweeps.space import Space, combinations
+from paribus.sweeps.study import Search
+from paribus.sweeps.view import View
+from paribus.sweeps.workers import Source, warm_up
+
+SWEEPS = Path("outputs/sweeps")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+CHANGEABLE = ("launcher", "hydra/launcher", "hydra.launcher", "sampler.trials=")
+PATIENCE_SECONDS = 10  # for the runs of a sweep that was killed to be gone
+
+
+def freeze(overrides: Sequence[str], extension: Path | None, command: Sequence[str]) -> Manifest:
+    """Compose and check every job, or of a search the space, then claim the sweep's folder and write the manifest.
+
+    Raises ConfigError for the first mistake, and then there is no folder.
+    """
+    asked, theirs = divided(overrides)
+    settings = check(asked, extension)
+    space = Space.read(theirs, extension)
+    varied = [each.key for each in space.dimensions]
+    if not varied:
+        raise ConfigError("nothing varies; give several values, such as model=mlp,cnn or seed=range(5)")
+    first = space.check()
+    if settings.launcher[0] == "hydra/launcher=paribus":
+        warm_up()
+    metrics = list(settings.metrics or [first["trainer"].settings["monitor"]])
+    manifest = Manifest(
+        Path(),
+        settings.name or _name(space, first),
+        list(command),
+        varied,
+        metrics,
+        settings.directions(metrics),
+        asked,
+        settings.state(),
+        settings.launcher,
+        space.state() if settings.is_search else {},
+        str(extension) if extension else None,
+        first.seed,
+    )
+    if settings.is_search:
+        _check_search(space)
+    else:
+        manifest.jobs = _jobs(space)
+    manifest.path = claimed(SWEEPS / manifest.name)
+    manifest.write()
+    return manifest
+
+
+def _jobs(space: Space) -> list[Job]:
+    """All of a grid."""
+    for each in space.dimensions:
+        if not each.choices:
+            raise ConfigError(
+                f"{each.key} is an interval, which a grid cannot run through; list values, or search it: sampler=random"
+            )
+    every = list(combinations(space.dimensions))
+    jobs = []
+    for number, values in enumerate(every):
+        checked, overrides = space.config(values)
+        jobs.append(Job(number, values, checked.seed, checked.text, overrides, job_folder(number, len(every))))
+    return jobs
+
+
+def _check_search(space: Space) -> None:
+    if "seed" in (each.key for each in space.dimensions):
+        raise ConfigError("seed is nothing to search for: the best would be the luckiest; leave it out, or use a grid")
+
+
+def _name(space: Space, first: Config) -> str:
+    """What the names of the runs have in common."""
+    names = [space.config(space.with_first(chosen))[0].name for chosen in space.combinations_of_parts()]
+    common = "".join(letters[0] for letters in takewhile(lambda each: len(set(each)) == 1, zip(*names, strict=False)))
+    return common.rstrip("_-.") or first.name
+
+
+def resumed(path: Path, overrides: Sequence[str], extension: Path | None) -> Manifest:
+    """The manifest of a sweep that goes on: what was stopped or has failed waits again, the rest stays as it is.
+
+    The launcher and its settings may be changed, and the trials of a search. Raises ConfigError for anything else,
+    where the extension is not the one it began with, and where runs of it are still going on.
+    """
+    manifest = Manifest.read(path)
+    asked, theirs = divided(overrides)
+    wrong = [text for text in asked if not text.startswith(CHANGEABLE)] + theirs
+    if wrong:
+        raise ConfigError(f"{wrong[0]}: a sweep keeps what it is; only its launcher and sampler.trials may change")
+    if manifest.extension != (str(extension) if extension else None):
+        raise ConfigError(f"{path} was begun with --extend {manifest.extension or '(nothing)'}; give the same")
+    settings = check([*manifest.asked, *asked], extension)
+    manifest.launcher = settings.launcher
+    if settings.is_search:
+        manifest.settings["sampler"]["settings"]["trials"] = settings.sampler.settings["trials"]
+    for job in manifest.jobs:
+        if job.state in KEPT:
+            continue
+        _wait_until_gone(manifest, job)
+        manifest.refresh(job)
+        if job.state == "failed" and manifest.space:
+            continue  # the search has learned of it
+        if job.state == "failed":  # it is begun again
+            shutil.rmtree(manifest.folder(job), ignore_errors=True)
+        if job.state not in KEPT:
+            job.state, job.error = "waiting", None
+    manifest.write()
+    return manifest
+
+
+def _wait_until_gone(manifest: Manifest, job: Job) -> None:
+    ending = time.monotonic() + PATIENCE_SECONDS
+    while RunFolder(manifest.folder(job)).is_going_on():
+        if time.monotonic() > ending:
+            raise ConfigError(f"resume={manifest.path}: {job.title} is still going on; stop it, or wait for its end")
+        time.sleep(0.1)
+
+
+def run(manifest: Manifest, launcher: Launcher) -> None:
+    """Run what is missing with a Hydra launcher, and write the results. Raises Interrupted, resumable, on a signal."""
+    with _alone(manifest.path), _interruptible(manifest.path), View(manifest) as view:
+        try:
+            # Ours takes jobs as they come. Hydra imports plugins its own way, so the class cannot be asked for.
+            work = getattr(launcher, "work", None)
+            source = _source(manifest, comes_back=work is None)
+            if work is None:
+                _launch(manifest, source, launcher, view)
+            else:
+                work(manifest, source, view.show)
+        finally:
+            manifest.write()
+            report.write(manifest)
+
+
+def _source(manifest: Manifest, *, comes_back: bool) -> Source:
+    """Of a search, by a launcher that comes back only when a whole batch is over, trials are asked for in batches."""
+    if not manifest.space:
+        return Grid([job for job in manifest.jobs if job.state == "waiting"])
+    extension = Path(manifest.extension) if manifest.extension else None
+    space = Space.from_state(manifest.space, extension)
+    sampler, pruner = (_choice(group, manifest.settings[group], extension) for group in ("sampler", "pruner"))
+    search = Search(manifest.storage, "sweep", space.dimensions, sampler, pruner, manifest.directions, manifest.seed)
+    batch = manifest.settings["batch"]
+    if batch is None and comes_back:
+        batch = os.cpu_count() or 1
+    return Trials(manifest, space, search, batch, sampler.settings["trials"])
+
+
+def _choice(group: str, saved: dict[str, Any], extension: Path | None) -> Choice:
+    part = parts.find(group, saved["name"], extension)
+    if part is None:
+        raise ConfigError(f"{group}={saved['name']}: there is no such {group} any more")
+    return Choice(part, saved["settings"])
+
+
+def _launch(manifest: Manifest, source: Source, launcher: Launcher, view: View) -> None:
+    """With a launcher that is given a batch and comes back when all of it is over."""
+    while batch := list(islice(iter(source.next, None), manifest.settings["batch"])):
+        for job in batch:
+            job.state, job.error, job.result = "running", None, {}
+            job.attempts += 1
+        manifest.write()
+        try:
+            with _watching(manifest, batch, view):
+                launcher.launch([[f"job={job.number}", *job.overrides] for job in batch], batch[0].number)
+        except Exception as error:  # a process that dies takes the whole batch with it
+            fault = f"the launcher failed: {type(error).__name__}: {' '.join(str(error).split())}"
+        else:
+            fault = "its process ended without a word"
+        finally:
+            for job in batch:
+                manifest.refresh(job)
+        for job in batch:
+            if job.state == "running":
+                RunFolder(manifest.folder(job)).close("failed", fault)
+                manifest.refresh(job)
+            source.over(job)
+        manifest.write()
+        view.show()
+
+
+@contextlib.contextmanager
+def _watching(manifest: Manifest, batch: Sequence[Job], view: View) -> Iterator[None]:
+    """Show meanwhile what the runs' own files say."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.5):
+            for job in batch:
+                manifest.refresh(job)
+            view.show()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Raise ConfigError where another process is at this sweep."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"resume={path}: another process is running this sweep") from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(file)
+
+
+@contextlib.contextmanager
+def _interruptible(path: Path) -> Iterator[None]:
+    """Signals raise Interrupted, which names the folder to go on with."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:  # as with nohup
+                signal.signal(number, interrupt)
+        yield
+    except Interrupted as interrupted:
+        interrupted.folder, interrupted.verb = path, "sweep"
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
