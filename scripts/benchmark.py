@@ -21,6 +21,7 @@ from benchmarks import (
     seq2seq,
     sequences,
     start,
+    sweep,
 )
 from benchmarks.measuring import Benchmark, Settings
 
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "image_epoch": image_epoch.benchmark,
     "sequences": sequences.benchmark,
     "seq2seq": seq2seq.benchmark,
+    "sweep": sweep.benchmark,
 }
 
 

@@ -1,8 +1,8 @@
-"""What giving runs up early saves, and what it costs: the same random trials with and without, as a Markdown table.
+"""What giving runs up early saves, and what it costs: the same random trials with and without.
 
 `python scripts/pruning.py [overrides]` searches the learning rate and the layers of digits with model=mlp, 30 trials of
-30 epochs, one after the other, judged by val/loss; `pruner=hyperband` measures that one. `saved` counts epochs, and
-`lost` is by how much the best val/loss is worse than without.
+30 epochs, one after the other, judged by val/loss; `pruner=hyperband` measures that one. At the end it prints a
+Markdown table: `saved` counts epochs, and `lost` is by how much the best val/loss is worse than without.
 """
 
 import contextlib
@@ -32,12 +32,8 @@ COLUMNS = ("", "finished", "given up", "epochs", "saved", "best val/loss", "lost
 
 
 def search(overrides: Sequence[str]) -> Manifest:
-    """Run one search; its folder is thrown away. Progress goes to stderr. Raises SystemExit where it fails."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        contextlib.chdir(folder),
-        contextlib.redirect_stdout(sys.stderr),
-    ):
+    """Run one search, which shows its progress; its folder is thrown away. Raises SystemExit where it fails."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         code = paribus(["sweep", *SEARCH, *overrides])
         if code:
             raise SystemExit(code)

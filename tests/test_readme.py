@@ -12,7 +12,8 @@ from conftest import ROOT, Run
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-OVERRIDES = re.findall(r"^\| [^|]+ \| `([^`]*=[^`]*)` \|$", README, re.MULTILINE)
+OF_ONE_RUN = README.partition("\n## Sweeps\n")[0]
+OVERRIDES = re.findall(r"^\| [^|]+ \| `([^`]*=[^`]*)` \|$", OF_ONE_RUN, re.MULTILINE)
 
 
 def test_readme_has_commands_and_overrides() -> None:

@@ -4,7 +4,6 @@ They are no part of the terminal's job, so Ctrl-C and SIGTERM reach the first pr
 does, however it ends.
 """
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -100,9 +99,7 @@ class Companions:
     def _give_up(self) -> None:
         """The first process waits for an answer that never comes, as GPUs do: end it."""
         log.error("the run failed: %s", self._fault)
-        status = self._folder.read_json("status.json")
-        with contextlib.suppress(OSError):
-            self._folder.write_json("status.json", {**status, "status": "failed", "error": f"RunError: {self._fault}"})
+        self._folder.close("failed", f"{RunError.__name__}: {self._fault}")
         print(f"{RunError.kind}: {self._fault}", file=sys.stderr, flush=True)
         os._exit(RunError.exit_code)  # the others end with their input
 

@@ -27,7 +27,8 @@ def cross_validate(
     folds = [config.of_fold(number) for number in range(1, config.cross_validation + 1)]
     prepare_torch(config)
     data = build_data(folds[0])
-    build_task(folds[0], data)  # mistakes are found before there is a folder
+    task = build_task(folds[0], data)  # mistakes are found before there is a folder
+    task.check_devices(config["trainer"].settings["devices"], config["data"].settings["batch_size"])
     whole = RunFolder.claim(config.name, place) if resume is None else RunFolder(resume.absolute())
     if whole.read_json("status.json").get("status") == "finished":
         raise ConfigError(f"resume={resume}: all {len(folds)} folds have finished")

@@ -4,7 +4,7 @@ import paribus.torchvision_ops  # noqa: F401, I001 - before anything imports lig
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,15 +49,21 @@ class Result:
 
 
 def run(
-    config: Config, resume: Path | None = None, place: Path | None = None, callbacks: Sequence[Callback] = ()
+    config: Config,
+    resume: Path | None = None,
+    place: Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    build_data: Callable[[Config], TensorData] = build_data,
 ) -> Result:
     """Train, validate, test; the files are in the run folder. With `resume`, go on in that folder from last.ckpt.
 
     The folder is a new one below outputs/runs, or `place`. `callbacks` see an epoch's end before its checkpoint is
-    written. Raises ConfigError or DataError before the folder is made, and RunError, Pruned or Interrupted after.
+    written; `build_data` is another one for runs that share data. Raises ConfigError or DataError before the folder is
+    made, and RunError, Pruned or Interrupted after.
     """
     prepare_torch(config)
     data = build_data(config)
+    torch.manual_seed(derive(config.seed, "building"))  # whatever the data has drawn, or has not since it was there
     task = build_task(config.without_pretraining() if resume else config, data)
     trainer: Trainer = config["trainer"].build(model=task.model)
     task.check_devices(config["trainer"].settings["devices"], config["data"].settings["batch_size"])

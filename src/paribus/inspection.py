@@ -26,6 +26,7 @@ def inspect(config: Config) -> Iterator[str]:
     data = build_data(config)
     task = build_task(config, data)
     trainer = config["trainer"].build(model=task.model)
+    task.check_devices(config["trainer"].settings["devices"], config["data"].settings["batch_size"])
     device, precision = trainer.strategy.root_device, trainer.precision_plugin
     task.to(device)
     step = [

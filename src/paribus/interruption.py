@@ -71,10 +71,13 @@ class Interruption(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Stop between steps; after the last of an epoch, only when its validation and checkpoint are done."""
-        is_last = batch_idx + 1 >= trainer.num_training_batches
-        if self._several is not None and not is_last:
+        if self._received is None and self._several is None:
+            return
+        if batch_idx + 1 >= trainer.num_training_batches:
+            return
+        if self._several is not None:
             self._agree(self._several)
-        if self._received is not None and not is_last:
+        if self._received is not None:
             trainer.save_checkpoint(self._checkpoint)
             raise Interrupted(self._received)
 

@@ -14,6 +14,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from omegaconf import DictConfig
 
 from paribus.cross_validation import cross_validate
+from paribus.data.sharing import SharedData
+from paribus.building import build_data
 from paribus.errors import ConfigError, Interrupted, Pruned, UserError, nearest
 from paribus.experiment import run
 from paribus.results import RunFolder
@@ -22,6 +24,7 @@ from paribus.sweeps.manifest import Manifest
 from paribus.tasks.task import Task
 
 OUTPUT = "output.log"  # what a run prints
+shared_data = SharedData(build_data)  # by the jobs of this process
 TIMES = ("train_seconds", "epochs")  # figures of any run
 
 
@@ -73,7 +76,7 @@ def _run(assignment: Assignment, goes_on: bool) -> None:
         from paribus.sweeps.pruning import pruning
 
         callbacks.append(pruning(**assignment.pruning))
-    run(checked, resume, folder, callbacks)
+    run(checked, resume, folder, callbacks, shared_data)
 
 
 def described(error: BaseException) -> str:
