@@ -81,7 +81,7 @@ def write_sweep(path: Path, values: Sequence[tuple[Mapping[str, Any], Figures]])
         jobs.append(job)
     path.mkdir(parents=True, exist_ok=True)
     manifest = Manifest(
-        path, "made", ["compare"], list(values[0][0]), ["val/loss"], ["min"], [], {}, [], {}, None, 0, jobs
+        path, "made", ["compare"], list(values[0][0]), ["val/loss"], ["min"], [], {}, [], {}, "", None, 0, jobs
     )
     manifest.write()
     return path

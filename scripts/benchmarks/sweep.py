@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measuring import PARIBUS, Row, Settings, in_turns, reported_seconds, wall_seconds
+from benchmarks.measuring import PARIBUS, Measure, Row, Settings, in_turns, reported_seconds, wall_seconds
 
 RUNS = 24
 RUN = ("model=mlp", "trainer=cpu", "trainer.max_epochs=2", "logger=none")
@@ -34,7 +34,7 @@ def benchmark(settings: Settings) -> list[Row]:
     (at most 0.3 s are wanted).
     """
     sweep = [PARIBUS, "sweep", *RUN, f"seed=range({RUNS})"]
-    measures = {
+    measures: dict[str, Measure] = {
         SWEEP: partial(wall_seconds, sweep),
         BASIC: partial(wall_seconds, [*sweep, "launcher=basic"]),
         SEPARATE: _separate,

@@ -125,8 +125,8 @@ def _parse_as_text(text: str, error: HydraException) -> Override:
         raise ConfigError(f"{text} cannot be read: {_one_line(error)}") from None
 
 
-def _cleaned(override: Override, extension: Path | None, groups: Sequence[str]) -> str:
-    """The override as Hydra is to see it: settings are forced in, so that our own check words every mistake."""
+def check_key(override: Override, extension: Path | None, groups: Sequence[str] = GROUPS) -> None:
+    """Raise ConfigError where the key of an override is none that can be set."""
     key, text = override.key_or_group, override.input_line or ""
     head, _, tail = key.partition(".")
     if override.package is not None:
@@ -141,10 +141,16 @@ def _cleaned(override: Override, extension: Path | None, groups: Sequence[str]) 
         )
     if head in ROOTS["sweep"] and head not in groups:
         raise ConfigError(f"{text}: a {head} is for sweeps; use paribus sweep, or leave it out")
-    if key in groups:
-        return _chosen(key, override.value(), text, extension)
     if head in groups and tail.rpartition(".")[2] == "name" and tail.count(".") <= (head in parts.SEVERAL):
         raise ConfigError(f"{text}: a part is chosen by its group; use {head}={override.get_value_string()}")
+
+
+def _cleaned(override: Override, extension: Path | None, groups: Sequence[str]) -> str:
+    """The override as Hydra is to see it: settings are forced in, so that our own check words every mistake."""
+    check_key(override, extension, groups)
+    key = override.key_or_group
+    if key in groups:
+        return _chosen(key, override.value(), override.input_line or "", extension)
     return f"++{key}={override.get_value_string()}"
 
 

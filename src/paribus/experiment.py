@@ -100,6 +100,7 @@ def follow(config: Config, folder: Path, port: int, *, is_resumed: bool) -> None
     """
     prepare_torch(config)
     data = build_data(config)
+    torch.manual_seed(derive(config.seed, "building"))
     task = build_task(config.without_pretraining() if is_resumed else config, data)
     trainer: Trainer = config["trainer"].build(model=task.model)
     assert isinstance(trainer.strategy, SeveralDevices)

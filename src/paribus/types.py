@@ -4,6 +4,7 @@ Each is checked in pydantic's strict mode, without inf and nan; its description 
 """
 
 import re
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -306,12 +307,17 @@ def checked(name: str, value: Any, *, optional: bool = False) -> Any:
     """
     if optional and value is None:
         return None
-    kind = globals()[name]
-    strict = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
     try:
-        return TypeAdapter(kind, config=None if strict else STRICT).validate_python(value)
+        return _adapter(name).validate_python(value)
     except ValidationError as error:
         raise ValueError(_where_and_what(error, name, optional)) from None
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    kind = globals()[name]
+    has_own = isinstance(kind, type) and issubclass(kind, BaseModel)
+    return TypeAdapter(kind, config=None if has_own else STRICT)
 
 
 def _where_and_what(error: ValidationError, name: str, optional: bool) -> str:

@@ -44,6 +44,7 @@ def manifest(path: Path, jobs: Sequence[Job], varied: Sequence[str], **given: An
         "settings": {},
         "launcher": [],
         "space": {},
+        "study": "",
         "extension": None,
         "seed": 0,
     }

@@ -29,12 +29,17 @@ MIXED = (
 )
 
 
-@pytest.fixture
-def in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Databases that are not written to the disk: faster, and all the same to samplers and pruners."""
     opened = cache(lambda url: InMemoryStorage())
     monkeypatch.setattr(study, "opened", opened)
     monkeypatch.setattr("paribus.sweeps.pruning.opened", opened)
+
+
+@pytest.fixture
+def in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for a whole test."""
+    kept_in_memory(monkeypatch)
 
 
 def choice(group: str, name: str, **settings: object) -> Choice:

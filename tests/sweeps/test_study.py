@@ -14,7 +14,7 @@ from typing import Any
 
 import optuna
 import pytest
-from searches import LOG, MIXED, SHAPES, SQUARE, choice, in_memory, search
+from searches import LOG, MIXED, SHAPES, SQUARE, choice, in_memory, kept_in_memory, search
 from sqlalchemy import event
 
 from paribus.errors import ConfigError
@@ -105,15 +105,17 @@ SPACES = {"tpe": MIXED, "cmaes": (LOG, *SQUARE)}
 
 
 @pytest.mark.parametrize("name", ["tpe", "cmaes"])
-def test_a_search_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path: Path, name: str) -> None:
-    (tmp_path / "whole").mkdir()
-    whole = go_on(search(tmp_path / "whole", SPACES[name], SAMPLERS[name]()), 12)
-    tests = str(Path(__file__).parent)
-    child = [sys.executable, "-c", CHILD, tests, str(tmp_path), name, "7"]
+def test_a_search_that_is_killed_goes_on_as_if_it_had_not_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with monkeypatch.context() as patched:
+        kept_in_memory(patched)
+        whole = go_on(search(tmp_path / "whole", SPACES[name], SAMPLERS[name]()), 9)
+    child = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(tmp_path), name, "6"]
     killed = subprocess.run(child, capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": "random"})
     assert (killed.returncode, killed.stderr) == (-signal.SIGKILL, "")
-    assert states(tmp_path) == ["COMPLETE"] * 7 + ["RUNNING"]
-    assert go_on(search(tmp_path, SPACES[name], SAMPLERS[name]()), 12) == whole
+    assert states(tmp_path) == ["COMPLETE"] * 6 + ["RUNNING"]
+    assert go_on(search(tmp_path, SPACES[name], SAMPLERS[name]()), 9) == whole
 
 
 @pytest.mark.usefixtures("in_memory")

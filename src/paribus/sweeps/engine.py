@@ -45,13 +45,18 @@ def freeze(overrides: Sequence[str], extension: Path | None, command: Sequence[s
     varied = [each.key for each in space.dimensions]
     if not varied:
         raise ConfigError("nothing varies; give several values, such as model=mlp,cnn or seed=range(5)")
-    first = space.check()
     if settings.launcher[0] == "hydra/launcher=paribus":
         warm_up()
-    metrics = list(settings.metrics or [first["trainer"].settings["monitor"]])
+    jobs: list[Job] = []
+    if settings.is_search:
+        _check_search(space)
+        configs = space.check()
+    else:
+        jobs, configs = _grid(space)
+    metrics = list(settings.metrics or [configs[0]["trainer"].settings["monitor"]])
     manifest = Manifest(
         Path(),
-        settings.name or _name(space, first),
+        settings.name or _name(configs),
         list(command),
         varied,
         metrics,
@@ -60,31 +65,31 @@ def freeze(overrides: Sequence[str], extension: Path | None, command: Sequence[s
         settings.state(),
         settings.launcher,
         space.state() if settings.is_search else {},
+        "",
         str(extension) if extension else None,
-        first.seed,
+        configs[0].seed,
+        jobs,
     )
-    if settings.is_search:
-        _check_search(space)
-    else:
-        manifest.jobs = _jobs(space)
     manifest.path = claimed(SWEEPS / manifest.name)
+    manifest.study = "/".join(manifest.path.parts[-2:])
     manifest.write()
     return manifest
 
 
-def _jobs(space: Space) -> list[Job]:
-    """All of a grid."""
+def _grid(space: Space) -> tuple[list[Job], list[Config]]:
+    """All jobs of a grid, and their configs."""
     for each in space.dimensions:
         if not each.choices:
             raise ConfigError(
                 f"{each.key} is an interval, which a grid cannot run through; list values, or search it: sampler=random"
             )
     every = list(combinations(space.dimensions))
-    jobs = []
+    jobs, configs = [], []
     for number, values in enumerate(every):
         checked, overrides = space.config(values)
+        configs.append(checked)
         jobs.append(Job(number, values, checked.seed, checked.text, overrides, job_folder(number, len(every))))
-    return jobs
+    return jobs, configs
 
 
 def _check_search(space: Space) -> None:
@@ -92,11 +97,11 @@ def _check_search(space: Space) -> None:
         raise ConfigError("seed is nothing to search for: the best would be the luckiest; leave it out, or use a grid")
 
 
-def _name(space: Space, first: Config) -> str:
+def _name(configs: Sequence[Config]) -> str:
     """What the names of the runs have in common."""
-    names = [space.config(space.with_first(chosen))[0].name for chosen in space.combinations_of_parts()]
+    names = sorted({each.name for each in configs})
     common = "".join(letters[0] for letters in takewhile(lambda each: len(set(each)) == 1, zip(*names, strict=False)))
-    return common.rstrip("_-.") or first.name
+    return common.rstrip("_-.") or names[0]
 
 
 def resumed(path: Path, overrides: Sequence[str], extension: Path | None) -> Manifest:
@@ -162,7 +167,9 @@ def _source(manifest: Manifest, *, comes_back: bool) -> Source:
     extension = Path(manifest.extension) if manifest.extension else None
     space = Space.from_state(manifest.space, extension)
     sampler, pruner = (_choice(group, manifest.settings[group], extension) for group in ("sampler", "pruner"))
-    search = Search(manifest.storage, "sweep", space.dimensions, sampler, pruner, manifest.directions, manifest.seed)
+    search = Search(
+        manifest.storage, manifest.study, space.dimensions, sampler, pruner, manifest.directions, manifest.seed
+    )
     batch = manifest.settings["batch"]
     if batch is None and comes_back:
         batch = os.cpu_count() or 1
@@ -180,8 +187,7 @@ def _launch(manifest: Manifest, source: Source, launcher: Launcher, view: View) 
     """With a launcher that is given a batch and comes back when all of it is over."""
     while batch := list(islice(iter(source.next, None), manifest.settings["batch"])):
         for job in batch:
-            job.state, job.error, job.result = "running", None, {}
-            job.attempts += 1
+            job.begin()
         manifest.write()
         try:
             with _watching(manifest, batch, view):
@@ -195,8 +201,7 @@ def _launch(manifest: Manifest, source: Source, launcher: Launcher, view: View) 
                 manifest.refresh(job)
         for job in batch:
             if job.state == "running":
-                RunFolder(manifest.folder(job)).close("failed", fault)
-                manifest.refresh(job)
+                manifest.fail(job, fault)
             source.over(job)
         manifest.write()
         view.show()

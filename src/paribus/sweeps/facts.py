@@ -27,7 +27,7 @@ CURVE_NAME = "val/loss"  # whose curves are drawn where none of the metrics is m
 def facts(manifest: Manifest) -> dict[str, Any]:
     """By what they are of: metrics, parameters, jobs, configurations (best first), importance, curves."""
     found, names = configurations(manifest), final_figures(manifest)
-    parameters = [_parameter(key, manifest.jobs) for key in manifest.varied if key != SEED]
+    parameters = [_parameter(key, manifest) for key in manifest.varied if key != SEED]
     numeric = {each["key"] for each in parameters if "low" in each} | {SEED}
     return {
         "metrics": manifest.metrics,
@@ -49,15 +49,17 @@ def command(job: Job, manifest: Manifest) -> str:
     return shlex.join(["paribus", "train", *job.overrides, *extension])
 
 
-def _parameter(key: str, jobs: Sequence[Job]) -> dict[str, Any]:
+def _parameter(key: str, manifest: Manifest) -> dict[str, Any]:
     """How it is drawn: as categories in their order, or on an axis of numbers, of which few are listed."""
-    values = [job.values[key] for job in jobs if key in job.values]
+    values = [job.values[key] for job in manifest.jobs if key in job.values]
+    searched = {each["key"]: each for each in manifest.space.get("dimensions", ()) if not each["choices"]}
     if not all(map(is_number, values)):
         return {"key": key, "categories": list(dict.fromkeys(map(typed, values)))}
     low, high = min(values, default=0), max(values, default=0)
     listed = sorted(set(values))
-    axis = {"key": key, "low": low, "high": high, "is_log": is_wide(low, high)}
-    return {**axis, "listed": listed} if len(listed) <= FEW else axis
+    is_log = searched[key]["is_log"] if key in searched else is_wide(low, high)
+    axis = {"key": key, "low": low, "high": high, "is_log": is_log}
+    return {**axis, "listed": listed} if len(listed) <= FEW and key not in searched else axis
 
 
 def _job(job: Job, manifest: Manifest, names: Sequence[str], numeric: Set[str]) -> dict[str, Any]:

@@ -4,13 +4,15 @@ import os
 from importlib.util import find_spec
 
 from paribus.errors import ConfigError
+from paribus.sweeps.workers import shared_gpus
 from paribus.types import Executor, NonNegativeInt, PositiveInt, Text
 
 
 def local(
     *, workers: PositiveInt | None, gpus: NonNegativeInt | None, threads: PositiveInt | None, retries: NonNegativeInt
 ) -> list[str]:
-    """Our own."""
+    """Our own. Raises ConfigError for more GPUs than there are."""
+    shared_gpus(gpus)
     return [
         "hydra/launcher=paribus",
         *(

@@ -43,6 +43,11 @@ class Job:
     seconds: float | None = None  # from its start to its end, set-up and test included, of the last attempt
     trial: int | None = None  # its number in Optuna's storage
 
+    def begin(self) -> None:
+        """Another attempt starts."""
+        self.state, self.error, self.result, self.seconds = "running", None, {}, None
+        self.attempts += 1
+
     @property
     def title(self) -> str:
         """What names it to people."""
@@ -68,6 +73,7 @@ class Manifest:
     settings: dict[str, Any]  # sampler and pruner: name and settings of each; batch
     launcher: list[str]  # overrides of Hydra's own node that choose the launcher
     space: dict[str, Any]  # of a search: what a next job is made of; empty for a grid
+    study: str  # the search's name in its storage, which may hold others
     extension: str | None  # the folder of the user's own parts
     seed: int  # of the search
     jobs: list[Job] = field(default_factory=list)
@@ -129,7 +135,7 @@ class Manifest:
         status = folder.read_json("status.json") if folder.path.is_dir() else {}
         job.state = STATES.get(status.get("status", ""), job.state)
         job.error = status.get("error") if job.state == "failed" else None
-        if job.seconds is None and "ended" in status:
+        if job.seconds is None and {"started", "ended"} <= status.keys():
             started, ended = (datetime.fromisoformat(status[name]) for name in ("started", "ended"))
             job.seconds = (ended - started).total_seconds()
         if job.state == "done":
@@ -137,6 +143,12 @@ class Manifest:
         elif rows := folder.rows():
             job.result = {name: value for name, value in rows[-1].items() if name not in COUNTS}
             job.result["epochs"] = rows[-1]["epoch"]
+
+    def fail(self, job: Job, error: str) -> None:
+        """Say of a job that it failed where its process could not, here and, if that can be written, in its folder."""
+        RunFolder(self.folder(job)).close("failed", error)
+        self.refresh(job)
+        job.state, job.error = "failed", error
 
     def count(self, *states: str) -> int:
         """Jobs that are in one of the states."""

@@ -1,14 +1,19 @@
 """What is asked of a sweep as a whole, checked: the sampler, the pruner, the launcher and what is best."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.errors import HydraException, MissingConfigException
+
 from paribus import config, parts
-from paribus.composition import Composed, compose, plain
+from paribus.composition import Composed, compose, parse, plain
 from paribus.config import Choice
-from paribus.errors import ConfigError
+from paribus.errors import ConfigError, nearest
 from paribus.metric_names import lower_is_better
 from paribus.parts import Setting
 
@@ -18,7 +23,9 @@ SECTION = {
     "direction": Setting("Directions", optional=False),
     "batch": Setting("PositiveInt", optional=True),
 }
-HEADS = (*parts.SWEEP_GROUPS, "sweep", "hydra", "hydra/launcher")
+HEADS = (*parts.SWEEP_GROUPS, "sweep", "hydra")
+HYDRAS = ("hydra/launcher=", "hydra.launcher.")  # what may be set of Hydra's own
+CHOICES = ("launcher=", "hydra/launcher=")
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,9 @@ class Settings:
             return ["min" if lower_is_better(name) else "max" for name in metrics]
         given = self.direction if isinstance(self.direction, list) else [self.direction]
         if len(given) != len(metrics):
-            raise ConfigError(f"sweep.direction={self.direction}: there are {len(metrics)} metrics; give one for each")
+            raise ConfigError(
+                f"sweep.direction={','.join(given)}: give one direction for each metric, here {', '.join(metrics)}"
+            )
         return list(given)  # type: ignore[arg-type]
 
     def state(self) -> dict[str, Any]:
@@ -65,14 +74,23 @@ def divided(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _head(text: str) -> str:
-    return text.partition("=")[0].partition(".")[0].lstrip("+~")
+    return re.split("[=./]", text, maxsplit=1)[0].lstrip("+~")
+
+
+def renewed(before: Sequence[str], now: Sequence[str]) -> list[str]:
+    """Overrides of a sweep that goes on with others: another launcher comes without the settings of the one before."""
+    is_other = any(text.startswith(CHOICES) for text in now)
+    keys = {text.partition("=")[0] for text in now}
+    kept = [text for text in before if text.partition("=")[0] not in keys]
+    return [*(text for text in kept if not is_other or not text.startswith(("launcher", *HYDRAS))), *now]
 
 
 def check(overrides: Sequence[str], extension: Path | None) -> Settings:
     """Compose configs/sweep.yaml with its overrides and check it. Raises ConfigError for the first mistake."""
-    hydras = [text for text in overrides if _head(text).startswith("hydra")]
-    if any(not text.startswith(("hydra/launcher=", "hydra.launcher.")) for text in hydras):
-        raise ConfigError(f"{hydras[0]}: of Hydra's own settings only the launcher can be chosen")
+    for text in overrides:
+        if parse(text).is_sweep_override():
+            raise ConfigError(f"{text}: what a sweep is does not vary; give one value")
+    hydras = [text for text in overrides if _head(text) == "hydra"]
     composed = compose([text for text in overrides if text not in hydras], extension, root="sweep")
     values = plain(composed.tree)
     config.check_keys(values, (*parts.SWEEP_GROUPS, "sweep"), composed)
@@ -86,10 +104,30 @@ def check(overrides: Sequence[str], extension: Path | None) -> Settings:
         section["batch"],
         chosen["sampler"],
         chosen["pruner"],
-        hydras or chosen["launcher"].build(),
+        _launcher(hydras, composed) or chosen["launcher"].build(),
     )
     _check_together(settings)
     return settings
+
+
+def _launcher(hydras: list[str], composed: Composed) -> list[str]:
+    """What was typed of Hydra's own node, if anything. Raises ConfigError where it chooses no launcher that there is."""
+    for text in hydras:
+        if not text.startswith(HYDRAS):
+            raise ConfigError(f"{text}: of Hydra's own settings only hydra/launcher can be chosen, or sampler= instead")
+        for other in (typed for key, typed in composed.typed.items() if key.partition(".")[0] == "launcher"):
+            raise ConfigError(f"{text} and {other}: give one launcher, Hydra's own or that of the sweep")
+    if not hydras:
+        return []
+    try:
+        with initialize_config_dir(str(parts.configs_folder()), version_base="1.3"):
+            hydra_compose(None, hydras, return_hydra_config=True)
+    except MissingConfigException as error:
+        ending = nearest((error.missing_cfg_file or "").rpartition("/")[2], error.options or ())
+        raise ConfigError(f"{' '.join(hydras)}: Hydra has no such launcher; {ending}") from None
+    except HydraException as error:
+        raise ConfigError(f"{' '.join(hydras)}: {str(error).splitlines()[0]}") from None
+    return hydras
 
 
 def _section(values: Any, composed: Composed) -> dict[str, Any]:
@@ -98,6 +136,13 @@ def _section(values: Any, composed: Composed) -> dict[str, Any]:
     for key in values:
         if key not in SECTION:
             raise ConfigError(config.unknown(f"sweep.{key}", "a setting of a sweep", SECTION, composed, "there are"))
+    metric = values.get("metric")
+    for name in metric if isinstance(metric, list) else [metric]:
+        if str(name).startswith("test/"):
+            raise ConfigError(
+                f"sweep.metric={name}: what is chosen by test figures is no longer tested by them; use "
+                f"{str(name).replace('test/', 'val/')}"
+            )
     return {
         key: config.checked(f"sweep.{key}", values.get(key, "???"), setting, composed)
         for key, setting in SECTION.items()

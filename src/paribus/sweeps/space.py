@@ -4,6 +4,7 @@ YAML files are composed once, for each combination of parts; the values of setti
 file that is edited later changes no job of a sweep that has begun.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -14,7 +15,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, O
 from omegaconf import DictConfig, OmegaConf
 
 from paribus import config, parts
-from paribus.composition import GROUPS, Composed, compose, parse
+from paribus.composition import GROUPS, Composed, check_key, compose, parse
 from paribus.config import Config
 from paribus.errors import ConfigError
 
@@ -61,14 +62,17 @@ class Space:
         common: Sequence[str],
         bases: Mapping[str, Base],
         extension: Path | None,
+        place: Path,
     ) -> None:
         self.dimensions, self._common, self._bases = tuple(dimensions), tuple(common), dict(bases)
-        self._extension = extension
+        self._extension, self._place = extension, place
 
     @classmethod
     def read(cls, overrides: Sequence[str], extension: Path | None) -> "Space":
         """From what was typed, composed for every combination of parts. Raises ConfigError for the first mistake."""
         parsed = {text: parse(text) for text in overrides}
+        for each in parsed.values():
+            check_key(each, extension)
         dimensions = [_dimension(text, each, extension) for text, each in parsed.items() if each.is_sweep_override()]
         _check_keys(dimensions, list(parsed.values()))
         common = [text for text, each in parsed.items() if not each.is_sweep_override()]
@@ -77,7 +81,7 @@ class Space:
         for values in combinations([each for each in ordered if each.key in GROUPS]):
             composed = compose([*common, *map(_override, values.items())], extension)
             bases[_label(values)] = Base(composed.tree, dict(composed.choices), dict(composed.typed))
-        return cls(ordered, common, bases, extension)
+        return cls(ordered, common, bases, extension, Path.cwd())
 
     def state(self) -> dict[str, Any]:
         """Plain data for the manifest."""
@@ -85,7 +89,12 @@ class Space:
             label: {"text": OmegaConf.to_yaml(base.tree), "choices": base.choices, "typed": base.typed}
             for label, base in self._bases.items()
         }
-        return {"dimensions": [asdict(each) for each in self.dimensions], "common": list(self._common), "bases": bases}
+        return {
+            "dimensions": [asdict(each) for each in self.dimensions],
+            "common": list(self._common),
+            "bases": bases,
+            "place": str(self._place),
+        }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], extension: Path | None) -> "Space":
@@ -103,10 +112,13 @@ class Space:
         bases = {
             label: Base(_tree(base["text"]), base["choices"], base["typed"]) for label, base in state["bases"].items()
         }
-        return cls(dimensions, state["common"], bases, extension)
+        return cls(dimensions, state["common"], bases, extension, Path(state["place"]))
 
     def config(self, values: Mapping[str, Any]) -> tuple[Config, list[str]]:
-        """The checked config for values of the dimensions that exist, and the overrides that compose it."""
+        """The checked config for values of the dimensions that exist, and the overrides that compose it.
+
+        Raises ConfigError where they are wrong, or do not go together.
+        """
         chosen = {key: value for key, value in values.items() if key in GROUPS}
         base = self._bases[_label(chosen)]
         tree, typed = base.tree.copy(), dict(base.typed)
@@ -115,23 +127,25 @@ class Space:
             if key not in chosen:
                 OmegaConf.update(tree, key, value, force_add=True)
         overrides = [*self._common, *map(_override, values.items())]
-        return config.check(Composed(tree, base.choices, typed, tuple(overrides), self._extension)), overrides
+        try:
+            with contextlib.chdir(self._place):  # where relative paths begin
+                return config.check(Composed(tree, base.choices, typed, tuple(overrides), self._extension)), overrides
+        except ConfigError as error:
+            raise ConfigError(f"{error}{self._remedy(str(error))}") from None
 
-    def check(self) -> Config:
-        """Check every choice and every end of an interval once, for each combination of parts; give the first config.
+    def check(self) -> list[Config]:
+        """Check every choice and every end of an interval once, for each combination of parts: all these configs.
 
         Raises ConfigError for the first that is wrong.
         """
-        first = None
+        found = []
         for chosen in self.combinations_of_parts():
-            values = self.with_first(chosen)
-            first = first or self._checked(values)
+            found.append(self.config(self.with_first(chosen))[0])
             for each in self.dimensions:
-                if each.key in values and each.key not in GROUPS:
-                    for value in each.ends:
-                        self._checked(self.with_first({**chosen, each.key: value}), each)
-        assert first is not None
-        return first
+                if each.key not in GROUPS and each.key in self.with_first(chosen):
+                    others = (self.with_first({**chosen, each.key: value}) for value in each.ends)
+                    found += [self.config(values)[0] for values in others]
+        return found
 
     def combinations_of_parts(self) -> Iterator[dict[str, Any]]:
         """The choices of groups that go together."""
@@ -145,15 +159,10 @@ class Space:
                 values[each.key] = chosen.get(each.key, each.ends[0])
         return values
 
-    def _checked(self, values: Mapping[str, Any], of: Dimension | None = None) -> Config:
-        try:
-            return self.config(values)[0]
-        except ConfigError as error:
-            raise ConfigError(f"{error}{self._remedy(str(error), of)}") from None
-
-    def _remedy(self, message: str, of: Dimension | None) -> str:
-        if of is not None and of.low is not None and not of.is_whole and "whole number" in message:
-            return f"; use {of.key}=int(interval({of.low:g},{of.high:g}))"
+    def _remedy(self, message: str) -> str:
+        for each in self.dimensions:
+            if each.low is not None and not each.is_whole and "whole number" in message and each.key in message:
+                return f"; use {each.key}=int(interval({each.low:g},{each.high:g}))"
         swept = [each for each in self.dimensions if each.key in GROUPS and len(each.choices) > 1]
         if swept and "is not a setting of" in message:
             key, value = swept[0].key, swept[0].choices[0]
@@ -177,8 +186,6 @@ def combinations(dimensions: Sequence[Dimension]) -> Iterator[dict[str, Any]]:
 def _dimension(text: str, override: Override, extension: Path | None) -> Dimension:
     key = override.key_or_group
     sweep = override.value()
-    if key.partition(".")[0] == "hydra" or key.startswith("hydra/"):
-        raise ConfigError(f"{text}: Hydra's own settings do not vary")
     if isinstance(sweep, Glob):
         choices = tuple(sweep.filter(list(parts.options(key, extension)))) if key in GROUPS else ()
         if not choices:

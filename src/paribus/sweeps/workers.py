@@ -23,7 +23,6 @@ from typing import Any, Protocol
 from omegaconf import OmegaConf
 
 from paribus.errors import ConfigError, Interrupted
-from paribus.results import RunFolder
 from paribus.sweeps.assignment import Assignment
 from paribus.sweeps.manifest import KEPT, Job, Manifest
 
@@ -71,9 +70,7 @@ class Workers:
         cls, manifest: Manifest, workers: int | None, gpus: int | None, threads: int | None, retries: int
     ) -> "Workers":
         """As many as asked for, or as suits this machine; never more than there are jobs to do."""
-        visible = visible_gpus()[: len(visible_gpus()) if gpus is None else gpus]
-        if gpus and len(visible) < gpus:
-            raise ConfigError(f"launcher.gpus={gpus}: there are {len(visible)} GPUs here")
+        visible = shared_gpus(gpus)
         cores = len(os.sched_getaffinity(0))
         count = workers or (len(visible) if visible else cores)
         count = max(1, min(count, manifest.total - manifest.count(*KEPT)))
@@ -122,8 +119,7 @@ class Workers:
         if devices > 1 and len(free) < devices - 1:
             return False
         slot.lent = free[: devices - 1]
-        job.state, job.error, job.result = "running", None, {}
-        job.attempts += 1
+        job.begin()
         self._tries[job.number] += 1
         slot.job, slot.started = job, time.monotonic()
         self._manifest.write()
@@ -181,8 +177,7 @@ class Workers:
         job.seconds = round(slot.seconds or time.monotonic() - slot.started, 3)
         self._manifest.refresh(job)
         if job.state == "running":  # its process cannot say any more how it ended
-            RunFolder(self._manifest.folder(job)).close("failed", f"the process {_ending(slot.process)}")
-            self._manifest.refresh(job)
+            self._manifest.fail(job, f"the process {_ending(slot.process)}")
         slot.job, slot.seconds, slot.lent = None, None, []
         if slot.connection is None:
             slot.process = None
@@ -238,6 +233,14 @@ def _ending(process: Any) -> str:
     name = signal.Signals(-code).name
     hint = "; the system does so when memory runs out" if name == "SIGKILL" else ""
     return f"was ended by {name}{hint}"
+
+
+def shared_gpus(count: int | None) -> list[str]:
+    """The GPUs that workers share: all there are, or `count` of them. Raises ConfigError where there are fewer."""
+    visible = visible_gpus() if count != 0 else []
+    if count is not None and count > len(visible):
+        raise ConfigError(f"launcher.gpus={count}: {len(visible)} GPUs are visible here; give that or less, or null")
+    return visible[:count]
 
 
 def visible_gpus() -> list[str]:

@@ -19,7 +19,7 @@ from paribus.data.loader import Batch, Step, own_rows
 from paribus.data.module import TensorData
 from paribus.data.spec import ClassificationSpec, DataSpec
 from paribus.decoding.choices import Decoding
-from paribus.errors import ConfigError, nearest
+from paribus.errors import ConfigError, RunError, nearest
 from paribus.fine_tuning import FineTuning
 from paribus.losses import Loss
 from paribus.models.carrying import CarriesState
@@ -134,6 +134,8 @@ class Task(LightningModule):
         self._move_metrics()
         if self._average is not None:
             self._average.move()
+        if self._several is not None:
+            self._begin_alike(self._several)
 
     def on_train_start(self) -> None:
         """A run that is resumed within an epoch starts no epoch."""
@@ -261,6 +263,17 @@ class Task(LightningModule):
         """This device's share of a batch, and whether it counts: one without a share computes what others do."""
         own = own_rows(size, several.rank, several.count, self._least_rows)
         return (own, True) if own.stop else (slice(0, self._least_rows), False)
+
+    def _begin_alike(self, several: SeveralDevices) -> None:
+        """Begin with the first device's weights. Raises RunError where another one was given other data."""
+        data: TensorData = self.trainer.datamodule  # type: ignore[attr-defined]
+        first, *others = several.every(data.fingerprint)
+        if any(other != first for other in others):
+            raise RunError(
+                "the data is not the same on every device: it must come out alike each time it is built; draw random "
+                "numbers for it from a generator of a fixed seed, or use trainer.devices=1"
+            )
+        several.spread([weight for weight in self.model.state_dict().values() if weight.is_floating_point()])
 
     def _over_devices(self, losses: dict[str, Tensor], several: SeveralDevices) -> dict[str, Tensor]:
         """Sum the gradients and the losses over all devices. What layers keep, such as statistics, is the first's."""
