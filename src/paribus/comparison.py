@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import mean, stdev
 
-from scipy.stats import t as student  # type: ignore[import-untyped]
+from scipy.special import stdtr, stdtrit  # type: ignore[import-untyped]  # scipy.stats takes a second to import
 
 CONFIDENCE = 0.95
 ROUNDING = 2**-23  # of float32, in which figures are measured: differences that spread no more are all the same
@@ -48,7 +48,7 @@ def summarize(figures: Sequence[float], test_to_train: float = 0) -> Summary:
     if len(figures) < 2:
         raise ValueError(f"{len(figures)} run is too few for an interval")
     center, deviation = mean(figures), stdev(figures)
-    quantile = float(student.ppf((1 + CONFIDENCE) / 2, len(figures) - 1))
+    quantile = float(stdtrit(len(figures) - 1, (1 + CONFIDENCE) / 2))
     half = quantile * deviation * sqrt(1 / len(figures) + test_to_train)
     return Summary(len(figures), center, deviation, center - half, center + half)
 
@@ -74,7 +74,7 @@ def paired(ours: Sequence[float], theirs: Sequence[float], test_to_train: float 
         p, effect = (1.0, 0.0) if is_equal else (None, None)
         return Difference(found.count, center, 0.0, center, center, p, effect)
     t = center / (found.deviation * sqrt(1 / found.count + test_to_train))
-    p = 2 * float(student.sf(abs(t), found.count - 1))
+    p = 2 * float(stdtr(found.count - 1, -abs(t)))
     return Difference(found.count, center, found.deviation, found.low, found.high, p, center / found.deviation)
 
 

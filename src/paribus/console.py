@@ -11,6 +11,7 @@ class Lasting(Console):
     def on_broken_pipe(self) -> None:
         """Print nowhere from now on."""
         discard()
+        self.quiet = True
 
 
 def duration(seconds: float) -> str:

@@ -53,16 +53,16 @@ def run(
     resume: Path | None = None,
     place: Path | None = None,
     callbacks: Sequence[Callback] = (),
-    build_data: Callable[[Config], TensorData] = build_data,
+    build: Callable[[Config], TensorData] | None = None,
 ) -> Result:
     """Train, validate, test; the files are in the run folder. With `resume`, go on in that folder from last.ckpt.
 
     The folder is a new one below outputs/runs, or `place`. `callbacks` see an epoch's end before its checkpoint is
-    written; `build_data` is another one for runs that share data. Raises ConfigError or DataError before the folder is
+    written; `build` makes the data for runs that share data. Raises ConfigError or DataError before the folder is
     made, and RunError, Pruned or Interrupted after.
     """
     prepare_torch(config)
-    data = build_data(config)
+    data = (build or build_data)(config)
     torch.manual_seed(derive(config.seed, "building"))  # whatever the data has drawn, or has not since it was there
     task = build_task(config.without_pretraining() if resume else config, data)
     trainer: Trainer = config["trainer"].build(model=task.model)

@@ -22,4 +22,5 @@ def lower_is_better(name: str) -> bool:
 
 def is_measured(name: str) -> bool:
     """Whether some task has a figure such as "val/accuracy", or any run one such as "train_seconds"."""
-    return name in COUNTS or name.rpartition("/")[2] in LOWER_IS_BETTER | HIGHER_IS_BETTER
+    stage, _, word = name.rpartition("/")
+    return name in COUNTS or (stage in ("train", "val") and word in LOWER_IS_BETTER | HIGHER_IS_BETTER)

@@ -1,6 +1,7 @@
 """The command line. Nothing heavy is imported before a command knows that its input is right."""
 
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -64,8 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _say(error)
     except Interrupted as interrupted:
-        ending = f"; go on with: paribus {interrupted.verb} resume={interrupted.folder}" if interrupted.folder else ""
-        print(f"interrupted{ending}", file=sys.stderr)
+        print(f"interrupted{_way_on(interrupted, sys.argv[1:] if arguments is None else arguments)}", file=sys.stderr)
         return interrupted.exit_code
     except KeyboardInterrupt:
         return 130
@@ -83,6 +83,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             else f"{type(error).__name__}: {error}"
         )
         return _say(RunError("; ".join([f"{what}{_place(error)}", *getattr(error, "__notes__", [])])))
+
+
+def _way_on(interrupted: Interrupted, arguments: Sequence[str]) -> str:
+    """The command that goes on, as a shell takes it."""
+    if interrupted.folder is None:
+        return ""
+    typed = [word for word in arguments if word.startswith("--extend")]
+    extension = ["--extend", str(take_extension(list(arguments))[0])] if typed else []
+    return f"; go on with: {shlex.join(['paribus', interrupted.verb, *extension, f'resume={interrupted.folder}'])}"
 
 
 def _say(error: UserError) -> int:

@@ -20,7 +20,7 @@ class Contrast:
     baseline: Variant
     pairs: Sequence[Pair]  # that both have a finite figure of
     difference: Difference
-    corrected: float | None  # its p-value, corrected for all contrasts that are tested beside it
+    corrected: float | None  # its p-value, corrected for all in the main metric, or for all in the others
 
     @property
     def differences(self) -> list[float]:
@@ -39,10 +39,10 @@ class Comparison:
     why_main: str
     contrasts: Sequence[Contrast]
 
-    @property
-    def tested(self) -> int:
-        """The contrasts for which the p-values are corrected."""
-        return sum(each.corrected is not None for each in self.contrasts)
+    def tested(self, *, in_main: bool) -> int:
+        """The contrasts for which p-values in the main metric, or those in the others, are corrected."""
+        chosen = [each for each in self.contrasts if (each.metric == self.main) == in_main]
+        return sum(each.corrected is not None for each in chosen)
 
     @property
     def others(self) -> list[Variant]:
@@ -79,7 +79,7 @@ def compare(variants: Sequence[Variant], baseline: Variant, asked: Sequence[str]
     compared = [each for each in variants if each is baseline or each in sharing]
     metrics = _metrics(compared, asked)
     main, why = _main(metrics, baseline, asked)
-    return Comparison(compared, baseline, metrics, main, why, _contrasts(metrics, sharing, baseline))
+    return Comparison(compared, baseline, metrics, main, why, _contrasts(metrics, main, sharing, baseline))
 
 
 def of(variant: Variant, metric: str, pair: Pair) -> float:
@@ -109,7 +109,7 @@ def test_to_train(variant: Variant) -> float:
     return tested / (trained * float(settings.get("data.train_fraction", 1)))
 
 
-def _contrasts(metrics: Sequence[str], variants: Sequence[Variant], baseline: Variant) -> list[Contrast]:
+def _contrasts(metrics: Sequence[str], main: str, variants: Sequence[Variant], baseline: Variant) -> list[Contrast]:
     found = [
         (metric, variant, pairs)
         for metric in metrics
@@ -124,11 +124,18 @@ def _contrasts(metrics: Sequence[str], variants: Sequence[Variant], baseline: Va
         )
         for metric, variant, pairs in found
     ]
-    corrected = iter(holm([each.p for each in differences if each.p is not None]))
+    is_main = [metric == main for metric, _, _ in found]
+    families = {of_main: iter(_corrected(differences, is_main, of_main)) for of_main in (True, False)}
     return [
-        Contrast(metric, variant, baseline, pairs, each, None if each.p is None else next(corrected))
+        Contrast(metric, variant, baseline, pairs, each, None if each.p is None else next(families[metric == main]))
         for (metric, variant, pairs), each in zip(found, differences, strict=True)
     ]
+
+
+def _corrected(differences: Sequence[Difference], is_main: Sequence[bool], of_main: bool) -> list[float]:
+    """The main metric is named before anything is seen, so it does not pay for those that are shown beside it."""
+    chosen = [each.p for each, main in zip(differences, is_main, strict=True) if main == of_main]
+    return holm([p for p in chosen if p is not None])
 
 
 def _pairs(metric: str, variant: Variant, baseline: Variant) -> list[Pair]:

@@ -93,8 +93,14 @@ def differences(comparison: Comparison) -> Table:
     """A line for each contrast, those in the main metric first."""
     ordered = sorted(comparison.contrasts, key=lambda each: each.metric != comparison.main)
     columns = ["", "less " + comparison.baseline.name, "difference", "interval", "p", "corrected", "effect", "pairs"]
-    title = f"paired differences, {CONFIDENCE:.0%} intervals, p-values corrected by Holm for {comparison.tested} tests"
+    title = f"paired differences, {CONFIDENCE:.0%} intervals, {_corrections(comparison)}"
     return table(title, columns, map(_difference, ordered), numbers=True)
+
+
+def _corrections(comparison: Comparison) -> str:
+    main, others = comparison.tested(in_main=True), comparison.tested(in_main=False)
+    beside = f", and for {others} in the others" if others else ""
+    return f"p-values corrected by Holm for {main} in {comparison.main}{beside}"
 
 
 def _difference(contrast: Contrast) -> list[str]:

@@ -59,7 +59,7 @@ def _verdict(contrast: Contrast, comparison: Comparison) -> str:
             f"{than} {number(abs(found.mean))} in each of {_pairs(found.count)}: without any spread nothing is tested"
         )
     assert found.low is not None and found.high is not None and contrast.corrected is not None
-    tested = p_value(contrast.corrected) + _corrected_for(comparison.tested)
+    tested = p_value(contrast.corrected) + _corrected_for(comparison.tested(in_main=True))
     if contrast.corrected >= 1 - CONFIDENCE:
         interval = with_interval(found.mean, found.low, found.high)
         return f"no difference beyond noise is shown: {ours} less {theirs} is {interval} in {metric} ({tested})"

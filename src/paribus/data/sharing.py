@@ -13,7 +13,7 @@ from torch import Tensor
 from paribus.config import Config
 from paribus.data.module import TensorData
 
-KEPT = 4  # data modules, such as those of several seeds
+MOST_BYTES = 2**30  # of content that is kept; one module is kept in any case
 # What decides how data is built, batches included: groups with all their settings, or single keys.
 DECIDING = (
     *("data", "augmentation", "seed", "cross_validation", "fold"),
@@ -38,10 +38,15 @@ class SharedData:
                 self._built[key] = _taken_apart(data)
             except (pickle.PicklingError, AttributeError, TypeError):  # a user's own may hold anything
                 return data
-            while len(self._built) > KEPT:
+            while len(self._built) > 1 and sum(map(_bytes, self._built.values())) > MOST_BYTES:
                 self._built.popitem(last=False)
         self._built.move_to_end(key)
         return _put_together(*self._built[key])
+
+
+def _bytes(built: tuple[bytes, list[Any]]) -> int:
+    sizes = {id(each): each.estimated_size() if hasattr(each, "estimated_size") else each.nbytes for each in built[1]}
+    return int(sum(sizes.values()))
 
 
 def _decides(key: str) -> bool:

@@ -20,6 +20,7 @@ class Configuration:
 
     values: dict[str, Any]
     jobs: tuple[Job, ...]
+    count: int  # of its jobs, those included that are not done
 
     def figures(self, name: str) -> list[float]:
         """That of every job that has it as a finite number."""
@@ -47,14 +48,19 @@ class Configuration:
 
 
 def configurations(manifest: Manifest) -> list[Configuration]:
-    """Those with a finished job that has the metrics, best by the first metric first; of equals the earlier one."""
+    """Those with a finished job that has the metrics, best by the first metric first; of equals the earlier one.
+
+    After them those of which some seeds are not done: the others may have been left by luck.
+    """
     groups: dict[str, list[Job]] = {}
     for job in manifest.jobs:
-        if job.state == "done":
-            groups.setdefault(json.dumps(_without_seed(job)), []).append(job)
-    found = [Configuration(_without_seed(jobs[0]), tuple(jobs)) for jobs in groups.values()]
+        groups.setdefault(json.dumps(_without_seed(job)), []).append(job)
+    found = [
+        Configuration(_without_seed(jobs[0]), tuple(job for job in jobs if job.state == "done"), len(jobs))
+        for jobs in groups.values()
+    ]
     usable = [each for each in found if all(each.figures(name) for name in manifest.metrics)]
-    return sorted(usable, key=lambda each: _costs(each, manifest)[0])
+    return sorted(usable, key=lambda each: (len(each.jobs) < each.count, _costs(each, manifest)[0]))
 
 
 def pareto_front(found: Sequence[Configuration], manifest: Manifest) -> list[Configuration]:

@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -17,14 +18,16 @@ from hydra.plugins.launcher import Launcher
 
 from paribus import parts
 from paribus.config import Choice, Config
-from paribus.errors import ConfigError, Interrupted
+from paribus.errors import ConfigError, Interrupted, nearest
+from paribus.metric_names import HIGHER_IS_BETTER, LOWER_IS_BETTER, is_measured
 from paribus.results import RunFolder, claimed
 from paribus.sweeps import report
-from paribus.sweeps.manifest import KEPT, Job, Manifest, job_folder
-from paribus.sweeps.settings import check, divided
+from paribus.sweeps.manifest import KEPT, OVER, Job, Manifest, job_folder
+from paribus.sweeps.settings import Settings, check, divided, renewed
 from paribus.sweeps.sources import Grid, Trials
 from paribus.sweeps.space import Space, combinations
-from paribus.sweeps.study import Search
+from paribus.sweeps.storage import opened
+from paribus.sweeps.study import Search, sampler_of
 from paribus.sweeps.view import View
 from paribus.sweeps.workers import Source, warm_up
 
@@ -44,23 +47,28 @@ def freeze(overrides: Sequence[str], extension: Path | None, command: Sequence[s
     space = Space.read(theirs, extension)
     varied = [each.key for each in space.dimensions]
     if not varied:
+        space.check()
         raise ConfigError("nothing varies; give several values, such as model=mlp,cnn or seed=range(5)")
     if settings.launcher[0] == "hydra/launcher=paribus":
         warm_up()
     jobs: list[Job] = []
     if settings.is_search:
-        _check_search(space)
         configs = space.check()
+        _check_search(space, settings, configs)
     else:
         jobs, configs = _grid(space)
     metrics = list(settings.metrics or [configs[0]["trainer"].settings["monitor"]])
+    _check_measured(metrics, "sweep.metric" if settings.metrics else "trainer.monitor")
+    directions = settings.directions(metrics)
+    if settings.is_search:
+        sampler_of(settings.sampler, space.dimensions, directions, seed=0)  # refuses now, if at all
     manifest = Manifest(
         Path(),
         settings.name or _name(configs),
         list(command),
         varied,
         metrics,
-        settings.directions(metrics),
+        directions,
         asked,
         settings.state(),
         settings.launcher,
@@ -72,7 +80,11 @@ def freeze(overrides: Sequence[str], extension: Path | None, command: Sequence[s
     )
     manifest.path = claimed(SWEEPS / manifest.name)
     manifest.study = "/".join(manifest.path.parts[-2:])
-    manifest.write()
+    try:
+        manifest.write()
+    except OSError as error:  # a full disk
+        shutil.rmtree(manifest.path, ignore_errors=True)
+        raise ConfigError(f"{manifest.path} cannot be written: {error.strerror}") from None
     return manifest
 
 
@@ -92,9 +104,25 @@ def _grid(space: Space) -> tuple[list[Job], list[Config]]:
     return jobs, configs
 
 
-def _check_search(space: Space) -> None:
+def _check_measured(metrics: Sequence[str], key: str) -> None:
+    for name in metrics:
+        if not is_measured(name):
+            stage = name.partition("/")[0]
+            known = [f"{stage}/{each}" for each in LOWER_IS_BETTER | HIGHER_IS_BETTER]
+            raise ConfigError(f"{key}={name} is no figure of any task; {nearest(name, known)}")
+
+
+def _check_search(space: Space, settings: Settings, configs: Sequence[Config]) -> None:
     if "seed" in (each.key for each in space.dimensions):
         raise ConfigError("seed is nothing to search for: the best would be the luckiest; leave it out, or use a grid")
+    if settings.pruner.part.name != "none" and any(each.is_several for each in configs):
+        raise ConfigError(
+            f"pruner={settings.pruner.part.name}: a cross-validation is not given up in one of its folds; "
+            "use pruner=none, or one fold=..."
+        )
+    url = settings.sampler.settings["storage"]
+    if url:
+        opened(url)
 
 
 def _name(configs: Sequence[Config]) -> str:
@@ -117,23 +145,29 @@ def resumed(path: Path, overrides: Sequence[str], extension: Path | None) -> Man
         raise ConfigError(f"{wrong[0]}: a sweep keeps what it is; only its launcher and sampler.trials may change")
     if manifest.extension != (str(extension) if extension else None):
         raise ConfigError(f"{path} was begun with --extend {manifest.extension or '(nothing)'}; give the same")
-    settings = check([*manifest.asked, *asked], extension)
+    manifest.asked = renewed(manifest.asked, asked)
+    settings = check(manifest.asked, extension)
     manifest.launcher = settings.launcher
     if settings.is_search:
         manifest.settings["sampler"]["settings"]["trials"] = settings.sampler.settings["trials"]
-    for job in manifest.jobs:
-        if job.state in KEPT:
-            continue
-        _wait_until_gone(manifest, job)
-        manifest.refresh(job)
-        if job.state == "failed" and manifest.space:
-            continue  # the search has learned of it
-        if job.state == "failed":  # it is begun again
-            shutil.rmtree(manifest.folder(job), ignore_errors=True)
-        if job.state not in KEPT:
-            job.state, job.error = "waiting", None
-    manifest.write()
+    with _alone(path):
+        for job in manifest.jobs:
+            if job.state not in KEPT:
+                _take_up(manifest, job)
+        manifest.write()
     return manifest
+
+
+def _take_up(manifest: Manifest, job: Job) -> None:
+    """Learn what became of a job after the sweep had lost sight of it, and let it wait where it is to be run."""
+    _wait_until_gone(manifest, job)
+    manifest.refresh(job)
+    if job.state == "failed" and manifest.space:
+        return  # the search has learned of it
+    if job.state == "failed":  # it is begun again
+        shutil.rmtree(manifest.folder(job), ignore_errors=True)
+    if job.state not in KEPT:
+        job.state, job.error = "waiting", None
 
 
 def _wait_until_gone(manifest: Manifest, job: Job) -> None:
@@ -156,8 +190,19 @@ def run(manifest: Manifest, launcher: Launcher) -> None:
             else:
                 work(manifest, source, view.show)
         finally:
-            manifest.write()
-            report.write(manifest)
+            for job in manifest.jobs:
+                if job.state == "running":  # it was stopped before it could say so
+                    job.state = "interrupted"
+            _conclude(manifest)
+
+
+def _conclude(manifest: Manifest) -> None:
+    """Write what came of it; a full disk is no reason not to show it."""
+    try:
+        manifest.write()
+        report.write(manifest)
+    except OSError as error:
+        print(f"the results cannot be written: {error.strerror}: {error.filename}", file=sys.stderr)
 
 
 def _source(manifest: Manifest, *, comes_back: bool) -> Source:
@@ -170,9 +215,9 @@ def _source(manifest: Manifest, *, comes_back: bool) -> Source:
     search = Search(
         manifest.storage, manifest.study, space.dimensions, sampler, pruner, manifest.directions, manifest.seed
     )
+    if manifest.settings["batch"] is None and comes_back:
+        manifest.settings["batch"] = os.cpu_count() or 1  # kept: a resume elsewhere asks for as many
     batch = manifest.settings["batch"]
-    if batch is None and comes_back:
-        batch = os.cpu_count() or 1
     return Trials(manifest, space, search, batch, sampler.settings["trials"])
 
 
@@ -192,19 +237,27 @@ def _launch(manifest: Manifest, source: Source, launcher: Launcher, view: View) 
         try:
             with _watching(manifest, batch, view):
                 launcher.launch([[f"job={job.number}", *job.overrides] for job in batch], batch[0].number)
-        except Exception as error:  # a process that dies takes the whole batch with it
-            fault = f"the launcher failed: {type(error).__name__}: {' '.join(str(error).split())}"
+        except Exception as error:  # for some launchers one process that dies ends the wait for all
+            fault = f"the launcher failed: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+            _await_others(manifest, batch, view)
         else:
             fault = "its process ended without a word"
         finally:
             for job in batch:
                 manifest.refresh(job)
         for job in batch:
-            if job.state == "running":
-                manifest.fail(job, fault)
+            if job.state not in OVER:
+                manifest.fail(job, "was stopped from outside" if job.state == "interrupted" else fault)
             source.over(job)
         manifest.write()
         view.show()
+
+
+def _await_others(manifest: Manifest, batch: Sequence[Job], view: View) -> None:
+    """Until no run of a batch is at work any more that its launcher has given up."""
+    while any(RunFolder(manifest.folder(job)).is_going_on() for job in batch):
+        with _watching(manifest, batch, view):
+            time.sleep(1)
 
 
 @contextlib.contextmanager

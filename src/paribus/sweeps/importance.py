@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 ENOUGH = 8  # finished configurations; of fewer a forest says little
+MOST = 200  # that are looked at, evenly from the best to the worst: the time grows with their number and more
 FEW = 10  # numbers of at most so many different values were listed rather than drawn
 WIDE = 50  # a range is looked at in logarithms from this ratio of its ends on
 
@@ -36,7 +37,7 @@ def importance(found: Sequence[Configuration], metric: str) -> Importance:
         return Importance({}, f"It takes two parameters that vary in all of them; here are {len(complete)}. {remark}")
     if len({each.mean(metric) for each in found}) == 1:
         return Importance({}, f"{metric} is the same in all of them.")
-    return Importance(_shares(found, metric, complete), remark)
+    return Importance(_shares(found[:: -(-len(found) // MOST)], metric, complete), remark)
 
 
 def is_wide(low: float, high: float) -> bool:

@@ -4,12 +4,16 @@ import paribus.torchvision_ops  # noqa: F401, I001 - before anything imports lig
 
 import contextlib
 import faulthandler
+import gc
 import os
 import shutil
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from omegaconf import DictConfig
 
@@ -44,8 +48,13 @@ class Judged(Callback):
 
 
 def execute(assignment: Assignment) -> None:
-    """Run the job, go on with it where it was stopped, or begin it again where it failed."""
+    """Run the job, go on with it where it was stopped, or begin it again where it failed.
+
+    One that has ended, or that another process is at, is left alone. Raises Interrupted.
+    """
     folder = RunFolder(assignment.folder)
+    if folder.read_json("status.json").get("status") in ("finished", "pruned") or folder.is_going_on():
+        return
     goes_on = folder.can_go_on()
     if not goes_on:
         shutil.rmtree(folder.path, ignore_errors=True)
@@ -58,9 +67,20 @@ def execute(assignment: Assignment) -> None:
         except Interrupted as interrupted:
             folder.close("interrupted")
             print(f"interrupted by signal {interrupted.signal}")
+            raise
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             folder.close("failed", described(error))
             print(described(error))
+        finally:
+            _forget()
+
+
+def _forget() -> None:
+    """Give back what a run leaves in its process: memory of a GPU, and compiled code, of which there may be so much."""
+    torch._dynamo.reset()
+    if torch.cuda.is_initialized():
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def _run(assignment: Assignment, goes_on: bool) -> None:
@@ -68,10 +88,10 @@ def _run(assignment: Assignment, goes_on: bool) -> None:
     for note in checked.notes:
         print(f"note: {note}")
     resume = folder if goes_on else None
-    if checked.is_several:
-        cross_validate(checked, resume, folder)
-        return
     callbacks: list[Callback] = [Judged(assignment.metrics)]
+    if checked.is_several:
+        cross_validate(checked, resume, folder, callbacks)
+        return
     if assignment.pruning:
         from paribus.sweeps.pruning import pruning
 
@@ -112,9 +132,17 @@ def task(chosen: DictConfig) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """`python -m paribus.sweeps.jobs SWEEP NUMBER`: a job in a process of its own, as several devices need it."""
+    threading.Thread(target=_end_with_the_sweep, daemon=True).start()
     manifest = Manifest.read(Path(arguments[0]))
-    execute(Assignment.of(manifest, manifest.jobs[int(arguments[1])]))
+    with contextlib.suppress(Interrupted):
+        execute(Assignment.of(manifest, manifest.jobs[int(arguments[1])]))
     return 0
+
+
+def _end_with_the_sweep() -> None:
+    with contextlib.suppress(OSError):
+        os.read(0, 1)  # nothing is ever written there: it returns when the sweep has ended, however it did
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

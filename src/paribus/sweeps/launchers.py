@@ -12,7 +12,8 @@ def local(
     *, workers: PositiveInt | None, gpus: NonNegativeInt | None, threads: PositiveInt | None, retries: NonNegativeInt
 ) -> list[str]:
     """Our own. Raises ConfigError for more GPUs than there are."""
-    shared_gpus(gpus)
+    if gpus:
+        shared_gpus(gpus)
     return [
         "hydra/launcher=paribus",
         *(

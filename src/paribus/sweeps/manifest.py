@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from omegaconf import OmegaConf
 
 from paribus.errors import ConfigError
 from paribus.results import COUNTS, RunFolder
+from paribus.sweeps.storage import database
 
 State = Literal["waiting", "running", "done", "failed", "pruned", "interrupted"]
 OVER = ("done", "failed", "pruned")  # states that a job of this sitting does not leave
@@ -84,7 +86,7 @@ class Manifest:
         del content["path"]
         partial = self.path / f".{FILE}.partial"
         with partial.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1)
+            json.dump(content, file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(self.path / FILE)
@@ -122,7 +124,7 @@ class Manifest:
     @property
     def storage(self) -> str:
         """Optuna's URL of the search."""
-        return self.settings["sampler"]["settings"].get("storage") or f"sqlite:///{self.path / 'study.db'}"
+        return self.settings["sampler"]["settings"].get("storage") or database(self.path)
 
     @property
     def total(self) -> int:
@@ -134,7 +136,7 @@ class Manifest:
         folder = RunFolder(self.folder(job))
         status = folder.read_json("status.json") if folder.path.is_dir() else {}
         job.state = STATES.get(status.get("status", ""), job.state)
-        job.error = status.get("error") if job.state == "failed" else None
+        job.error = status.get("error", job.error) if job.state == "failed" else None
         if job.seconds is None and {"started", "ended"} <= status.keys():
             started, ended = (datetime.fromisoformat(status[name]) for name in ("started", "ended"))
             job.seconds = (ended - started).total_seconds()
@@ -157,7 +159,7 @@ class Manifest:
     def best(self) -> Job | None:
         """The finished job with the best first metric; of equals the first."""
         name, direction = self.metrics[0], self.directions[0]
-        finished = [job for job in self.jobs if job.state == "done" and name in job.result]
+        finished = [job for job in self.jobs if job.state == "done" and isfinite(job.result.get(name, nan))]
         sign = 1 if direction == "min" else -1
         return min(finished, key=lambda job: sign * job.result[name], default=None)
 

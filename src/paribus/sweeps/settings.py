@@ -111,7 +111,7 @@ def check(overrides: Sequence[str], extension: Path | None) -> Settings:
 
 
 def _launcher(hydras: list[str], composed: Composed) -> list[str]:
-    """What was typed of Hydra's own node, if anything. Raises ConfigError where it chooses no launcher that there is."""
+    """What was typed of Hydra's own node, if anything. Raises ConfigError where there is no such launcher."""
     for text in hydras:
         if not text.startswith(HYDRAS):
             raise ConfigError(f"{text}: of Hydra's own settings only hydra/launcher can be chosen, or sampler= instead")

@@ -34,6 +34,8 @@ class Trials:
         for proposal in search.trials():
             if proposal.trial not in known:  # a kill came between asking and writing it down
                 self._make(proposal)
+        while batch and len(manifest.jobs) % batch and len(manifest.jobs) < trials:
+            self._make(search.ask())  # the rest of a batch, before anything is learned from the first of it
         for job in manifest.jobs:
             if job.state in OVER and job not in self._waiting:
                 self._tell(job)  # and here between its end and telling so

@@ -5,13 +5,22 @@ file that is edited later changes no job of a sweep that has begun.
 """
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, RangeSweep
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    Glob,
+    IntervalSweep,
+    Override,
+    Quote,
+    QuotedString,
+    RangeSweep,
+)
 from omegaconf import DictConfig, OmegaConf
 
 from paribus import config, parts
@@ -20,6 +29,7 @@ from paribus.config import Config
 from paribus.errors import ConfigError
 
 LOG = "log"
+UNQUOTED = re.compile(r"[\w./-]+")  # texts that need no quotes, unless they are numbers or null
 
 
 @dataclass(frozen=True)
@@ -161,7 +171,8 @@ class Space:
 
     def _remedy(self, message: str) -> str:
         for each in self.dimensions:
-            if each.low is not None and not each.is_whole and "whole number" in message and each.key in message:
+            is_meant = message.startswith(f"{each.key}=") and "be a whole number" in message
+            if each.low is not None and not each.is_whole and is_meant:
                 return f"; use {each.key}=int(interval({each.low:g},{each.high:g}))"
         swept = [each for each in self.dimensions if each.key in GROUPS and len(each.choices) > 1]
         if swept and "is not a setting of" in message:
@@ -240,6 +251,10 @@ def _check_keys(dimensions: Sequence[Dimension], parsed: Sequence[Override]) -> 
                 known = " or ".join(f"'{key}={choice}'" for choice in by_key[key].choices) if key in by_key else ""
                 instead = f"it can be {known}" if known else f"{key} does not vary by choices"
                 raise ConfigError(f"{each.key} is to exist where '{key}={value}', and {instead}")
+            if each.key in GROUPS and key not in GROUPS:
+                raise ConfigError(
+                    f"{each.key} is to exist where '{key}={value}': a group depends on groups alone, settings on both"
+                )
 
 
 def _in_order(dimensions: Sequence[Dimension]) -> list[Dimension]:
@@ -263,7 +278,18 @@ def _label(values: Mapping[str, Any]) -> str:
 def _override(item: tuple[str, Any]) -> str:
     """KEY=VALUE as Hydra's grammar reads it back."""
     key, value = item
-    return f"{key}={Override._get_value_element_as_str(value)}"
+    return f"{key}={Override._get_value_element_as_str(_quoted(value))}"
+
+
+def _quoted(value: Any) -> Any:
+    """The value with quotes around the texts that would otherwise be read as something else, such as 'true' or '1'."""
+    if isinstance(value, dict):
+        return {key: _quoted(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_quoted(inner) for inner in value]
+    if not isinstance(value, str) or (UNQUOTED.fullmatch(value) and parse(f"text={value}").value() == value):
+        return value
+    return QuotedString(value, Quote.single)
 
 
 def _tree(text: str) -> DictConfig:

@@ -106,14 +106,8 @@ class Search:
 
     def _sampler(self, number: int) -> "BaseSampler":
         """That of one trial. A sampler of its own for each, since a kill would lose the state of one for all."""
-        sampler: BaseSampler = self._choice.build(
-            seed=derive(self._seed, "sampler", number) % 2**32,  # NumPy takes no more
-            intervals={
-                each.key: _distribution(each) for each in self._dimensions if not each.choices and not each.when
-            },
-            directions=self._directions,
-        )
-        return sampler
+        seed = derive(self._seed, "sampler", number) % 2**32  # NumPy takes no more
+        return sampler_of(self._choice, self._dimensions, self._directions, seed)
 
     def _load(self, storage: str, name: str) -> "Study":
         """The study of this name, new where there is none. Raises ConfigError for one in which other settings vary."""
@@ -135,6 +129,15 @@ class Search:
                 "choose another sweep.name or storage"
             )
         return study
+
+
+def sampler_of(
+    choice: Choice, dimensions: Sequence[Dimension], directions: Sequence[Literal["min", "max"]], seed: int
+) -> "BaseSampler":
+    """The sampler chosen, for what varies. Raises ConfigError where it cannot search that."""
+    intervals = {each.key: _distribution(each) for each in dimensions if not each.choices and not each.when}
+    sampler: BaseSampler = choice.build(seed=seed, intervals=intervals, directions=directions)
+    return sampler
 
 
 def _named(directions: Sequence[Literal["min", "max"]]) -> list[Literal["minimize", "maximize"]]:

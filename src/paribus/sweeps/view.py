@@ -2,8 +2,9 @@
 
 import os
 import time
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from omegaconf import OmegaConf
 from rich.console import Group, RenderableType
@@ -19,12 +20,20 @@ REFRESH_SECONDS = 0.5
 LISTED = 8  # failed jobs, the last ones
 
 
+def _standard_output() -> TextIO:
+    """A copy of it, since a run in this process may send it elsewhere; nothing where it is closed."""
+    try:
+        return os.fdopen(os.dup(1), "w")
+    except OSError:
+        return Path(os.devnull).open("w")
+
+
 class View:
     """Shows the manifest as it changes."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
-        self._file = os.fdopen(os.dup(1), "w")  # a run in this process may send standard output elsewhere
+        self._file = _standard_output()
         self._console = Lasting(highlight=False, file=self._file)
         self._live: Live | None = None
         self._shown = 0.0
@@ -37,7 +46,7 @@ class View:
         if self._console.is_terminal:
             self._live = Live(self._table(), console=self._console, auto_refresh=False, transient=True)
             self._live.start()
-        waiting = self._manifest.total - self._before
+        waiting = max(0, self._manifest.total - self._before)
         self._console.print(f"{waiting} of {self._manifest.total} runs to do in {self._manifest.path}", soft_wrap=True)
         return self
 

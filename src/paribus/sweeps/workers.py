@@ -24,7 +24,7 @@ from omegaconf import OmegaConf
 
 from paribus.errors import ConfigError, Interrupted
 from paribus.sweeps.assignment import Assignment
-from paribus.sweeps.manifest import KEPT, Job, Manifest
+from paribus.sweeps.manifest import KEPT, OVER, Job, Manifest
 
 POLL_SECONDS = 0.25
 GRACE_SECONDS = 20  # for a run to write its checkpoint once it is told to stop
@@ -45,7 +45,7 @@ class Source(Protocol):
 class Slot:
     """Room for one worker: its process, the job that it is at, and the GPU that it sees."""
 
-    gpu: str | None
+    gpu: str  # as CUDA_VISIBLE_DEVICES has it; none if empty
     process: Any = None  # multiprocessing's, or a subprocess for several devices
     connection: Connection | None = None
     job: Job | None = None
@@ -59,7 +59,7 @@ class Workers:
 
     def __init__(self, manifest: Manifest, workers: int, gpus: Sequence[str], threads: int, retries: int) -> None:
         self._manifest, self._threads, self._retries = manifest, threads, retries
-        self._slots = [Slot(gpus[number % len(gpus)] if gpus else None) for number in range(workers)]
+        self._slots = [Slot(gpus[number % len(gpus)] if gpus else "") for number in range(workers)]
         warm_up()
         self._context = multiprocessing.get_context("forkserver")
         self._again: deque[Job] = deque()
@@ -146,14 +146,13 @@ class Workers:
         slot.process = subprocess.Popen(
             [sys.executable, "-m", "paribus.sweeps.jobs", str(self._manifest.path), str(job.number)],
             env={**os.environ, **self._environment([slot, *slot.lent])},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # at its end, the sweep is no more
             start_new_session=True,
         )
 
     def _environment(self, slots: Sequence[Slot]) -> dict[str, str]:
         """The GPUs that a process sees."""
-        gpus = list(dict.fromkeys(slot.gpu for slot in slots if slot.gpu is not None))
-        return {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
+        return {"CUDA_VISIBLE_DEVICES": ",".join(dict.fromkeys(slot.gpu for slot in slots))}
 
     def _wait(self, busy: Sequence[Slot]) -> None:
         watched = []
@@ -178,8 +177,11 @@ class Workers:
         self._manifest.refresh(job)
         if job.state == "running":  # its process cannot say any more how it ended
             self._manifest.fail(job, f"the process {_ending(slot.process)}")
+        elif job.state not in OVER:
+            self._manifest.fail(job, "was stopped from outside the sweep")
         slot.job, slot.seconds, slot.lent = None, None, []
         if slot.connection is None:
+            slot.process.communicate()
             slot.process = None
         if job.state == "failed" and self._tries[job.number] <= self._retries:
             self._again.append(job)
@@ -194,16 +196,16 @@ class Workers:
             for slot in busy:
                 slot.process.terminate()
             ending = time.monotonic() + GRACE_SECONDS
-            while any(not self._is_over(slot) for slot in busy) and time.monotonic() < ending:
+            going_on = busy
+            while going_on and time.monotonic() < ending:
                 time.sleep(POLL_SECONDS / 5)
+                going_on = [slot for slot in going_on if not self._is_over(slot)]
         except (Interrupted, KeyboardInterrupt):  # asked a second time
             pass
         for slot in busy:
             job = slot.job
             assert job is not None
             self._manifest.refresh(job)
-            if job.state == "running":
-                job.state = "interrupted"
         self._manifest.write()
 
     def _close(self) -> None:
@@ -220,7 +222,7 @@ class Workers:
         if isinstance(slot.process, subprocess.Popen):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(slot.process.pid, signal.SIGKILL)
-            slot.process.wait()
+            slot.process.communicate()
         else:
             slot.process.join()
         slot.process, slot.connection = None, None
@@ -252,7 +254,8 @@ def visible_gpus() -> list[str]:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return [str(number) for number, line in enumerate(listed.stdout.splitlines()) if line.startswith("GPU ")]
+    found = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]  # others are parts of one
+    return [str(number) for number in range(len(found))]
 
 
 def warm_up() -> None:
@@ -279,7 +282,8 @@ def serve(connection: Connection, environment: Mapping[str, str], threads: int) 
         while True:
             assignment = connection.recv()
             started = time.monotonic()
-            execute(assignment)
+            with contextlib.suppress(Interrupted):
+                execute(assignment)
             connection.send(time.monotonic() - started)
 
 
