@@ -1,5 +1,6 @@
 """A part of the user's own that does what a run of a sweep should not do, and real command lines that meet it."""
 
+import csv
 import json
 import os
 import subprocess
@@ -54,7 +55,7 @@ class Faulty(nn.Module):
     def forward(self, inputs):
         if self.training and not (HERE / "mended").exists():
             FAULTS.get(self.fault, lambda: None)()
-            if self.fault == "nan":
+            if self.fault == "diverge":
                 inputs = inputs * float("nan")
         return nn.functional.leaky_relu(inputs, self.slope)
 
@@ -125,15 +126,11 @@ def contents(folder: Path) -> dict[Path, int]:
     return {each: each.stat().st_mtime_ns for each in folder.rglob("*") if each.is_file()}
 
 
-def outcome(folder: Path) -> list[dict[str, Any]]:
+def outcome(folder: Path) -> list[dict[str, str]]:
     """Of each job what is the same however often the sweep was stopped, as results.csv has it."""
     times = {"train_seconds", "seconds", "attempts"}
-    lines = (folder / "results.csv").read_text().splitlines()
-    header = lines[0].split(",")
-    return [
-        {key: value for key, value in zip(header, line.split(","), strict=True) if key not in times}
-        for line in lines[1:]
-    ]
+    with (folder / "results.csv").open(newline="") as file:
+        return [{key: value for key, value in row.items() if key not in times} for row in csv.DictReader(file)]
 
 
 def status(manifest: Manifest, number: int) -> dict[str, Any]:

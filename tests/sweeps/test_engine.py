@@ -23,10 +23,10 @@ WRONG = {
     "raise": "RuntimeError: it does not work",
     "exit": "SystemExit: 3",
     "crash": "the process was ended by SIGSEGV",
-    "nan": "the loss is nan",
+    "diverge": "train/loss is nan at step 1",
     "kill": "the process was ended by SIGKILL; the system does so when memory runs out",
 }
-FAULTS = ("edit", "raise", "a", "exit", "b", "crash", "c", "nan", "d", "kill", "e", "f")
+FAULTS = ("edit", "raise", "a", "exit", "b", "crash", "c", "diverge", "d", "kill", "e", "f")
 RIGHT = [number for number, fault in enumerate(FAULTS) if fault not in WRONG]
 RESULTS = ("val/loss", "val/accuracy", "test/loss", "test/accuracy")
 
@@ -38,9 +38,10 @@ def test_runs_that_fail_lose_themselves_alone_and_a_resume_runs_them_again(tmp_p
         tmp_path, "sweep", *IRIS, "activation=faulty", f"activation.fault={','.join(FAULTS)}", "seed=3", *extend
     )
     out, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (1, "")
     folder = sweep_in(tmp_path)
     manifest = Manifest.read(folder)
-    assert (process.returncode, err) == (1, "") and out.splitlines()[-1] == str(folder)
+    assert out.splitlines()[-1] == str(folder)
     assert [job.number for job in manifest.jobs if job.state == "done"] == RIGHT
     assert manifest.count("failed") == 5 and "12 jobs: 7 done, 5 failed" in out
     table = out[out.index("12 jobs: ") :].partition("failed\n")[2]

@@ -12,6 +12,7 @@ SEEDS = (
     "Runs are paired by seed: the intervals are over initial weights, order and, where the data is split by the "
     "seed, splits of these same rows; of other data they say nothing."
 )
+DATA = "The variants have different data, so a pair shares no rows, and what is a difference of data is not told apart."
 FOLDS = (
     "Folds share training rows: intervals and tests are corrected for that (Nadeau and Bengio 2003); of other data "
     "they say nothing."
@@ -23,6 +24,8 @@ def verdicts(comparison: Comparison) -> list[str]:
     lines = [_verdict(each, comparison) for each in comparison.main_contrasts()]
     if all(each.difference.count == 1 for each in comparison.main_contrasts()):
         return [*lines, "One run a side cannot tell a difference from noise; compare several seeds: seeds=5"]
+    if len({each.settings.get("data.name") for each in comparison.variants}) > 1:
+        return [*lines, DATA]
     return [*lines, FOLDS if comparison.is_of_folds else SEEDS]
 
 

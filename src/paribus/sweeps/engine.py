@@ -34,6 +34,7 @@ from paribus.sweeps.workers import Source, warm_up
 SWEEPS = Path("outputs/sweeps")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CHANGEABLE = ("launcher", "hydra/launcher", "hydra.launcher", "sampler.trials=")
+LONGEST = 200  # letters of what a launcher says of a fault
 PATIENCE_SECONDS = 10  # for the runs of a sweep that was killed to be gone
 
 
@@ -238,7 +239,7 @@ def _launch(manifest: Manifest, source: Source, launcher: Launcher, view: View) 
             with _watching(manifest, batch, view):
                 launcher.launch([[f"job={job.number}", *job.overrides] for job in batch], batch[0].number)
         except Exception as error:  # for some launchers one process that dies ends the wait for all
-            fault = f"the launcher failed: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+            fault = f"the launcher failed: {type(error).__name__}: {' '.join(str(error).split())[:LONGEST]}"
             _await_others(manifest, batch, view)
         else:
             fault = "its process ended without a word"

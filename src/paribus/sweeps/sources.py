@@ -34,8 +34,7 @@ class Trials:
         for proposal in search.trials():
             if proposal.trial not in known:  # a kill came between asking and writing it down
                 self._make(proposal)
-        while batch and len(manifest.jobs) % batch and len(manifest.jobs) < trials:
-            self._make(search.ask())  # the rest of a batch, before anything is learned from the first of it
+        self._complete_batch()
         for job in manifest.jobs:
             if job.state in OVER and job not in self._waiting:
                 self._tell(job)  # and here between its end and telling so
@@ -43,8 +42,9 @@ class Trials:
     def next(self) -> Job | None:
         """The next one; None while those of a batch are at work, and at the end."""
         if not self._waiting and not (self._batch and self._going_on):
-            while len(self._waiting) < (self._batch or 1) and len(self._manifest.jobs) < self._trials:
+            while not self._waiting and len(self._manifest.jobs) < self._trials:
                 self._make(self._search.ask())
+                self._complete_batch()
         if not self._waiting:
             return None
         self._going_on += 1
@@ -54,6 +54,12 @@ class Trials:
         """Let the search learn from it."""
         self._going_on -= 1
         self._tell(job)
+
+    def _complete_batch(self) -> None:
+        """Ask for the rest of a batch that was begun, before anything is learned from the first of it."""
+        jobs = self._manifest.jobs
+        while self._batch and len(jobs) % self._batch and len(jobs) < self._trials:
+            self._make(self._search.ask())
 
     def _make(self, proposal: Proposal) -> None:
         """A new job of the manifest. Values that do not go together make one that has failed."""

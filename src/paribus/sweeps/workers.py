@@ -163,7 +163,7 @@ class Workers:
 
     def _is_over(self, slot: Slot) -> bool:
         if slot.connection is None:
-            return slot.process.poll() is not None
+            return slot.process is None or slot.process.poll() is not None
         with contextlib.suppress(EOFError, OSError):
             if slot.connection.poll():
                 slot.seconds = slot.connection.recv()
@@ -194,7 +194,8 @@ class Workers:
         busy = [slot for slot in self._slots if slot.job is not None]
         try:
             for slot in busy:
-                slot.process.terminate()
+                if slot.process is not None:  # a signal may have come while it was being started
+                    slot.process.terminate()
             ending = time.monotonic() + GRACE_SECONDS
             going_on = busy
             while going_on and time.monotonic() < ending:
