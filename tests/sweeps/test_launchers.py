@@ -13,7 +13,7 @@ from paribus.sweeps import launchers
 from paribus.sweeps.manifest import Manifest
 
 # The second does not fit: it fails before it begins.
-TYPED = (*IRIS, "loss=cross_entropy,mse,focal", "sweep.metric=val/accuracy", "launcher.threads=1")
+TYPED = (*IRIS, "loss=cross_entropy,mse", "sweep.metric=val/accuracy", "launcher.threads=1")
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +39,15 @@ def test_results_are_those_of_the_local_launcher(paribus: Run, local: Path, name
         pytest.skip(f"hydra-{name}-launcher is not installed")
     code, out, err = paribus("sweep", *TYPED[:-1], *LAUNCHERS[name])
     folder = run_folder(out)
-    assert (code, err) == (1, "") and "3 jobs: 2 done, 1 failed" in out
+    assert (code, err) == (1, "") and "2 jobs: 1 done, 1 failed" in out
     assert outcome(folder) == outcome(local)
     manifest = Manifest.read(folder)
-    assert [job.state for job in manifest.jobs] == ["done", "failed", "done"]
+    assert [job.state for job in manifest.jobs] == ["done", "failed"]
     assert manifest.jobs[1].error is not None and manifest.jobs[1].error.startswith("loss=mse does not fit data=iris")
-    for job in manifest.jobs[::2]:
-        assert equal(weights(manifest.folder(job)), weights(local / job.folder))
-        assert job.attempts == 1 and job.seconds is not None
-        assert (manifest.folder(job) / "output.log").is_file()
+    job = manifest.jobs[0]
+    assert equal(weights(manifest.folder(job)), weights(local / job.folder))
+    assert job.attempts == 1 and job.seconds is not None
+    assert all((manifest.folder(each) / "output.log").is_file() for each in manifest.jobs)
 
 
 SUBMITIT: dict[str, Any] = {
