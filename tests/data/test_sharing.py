@@ -10,8 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 from paribus import building, composition, config
 from paribus.composition import Composed
 from paribus.config import Config
+from paribus.data import sharing
 from paribus.data.module import TensorData
-from paribus.data.sharing import KEPT, SharedData
+from paribus.data.sharing import SharedData
 from paribus.errors import DataError
 
 AUGMENTED = ("data=digits", "augmentation=[crop]")
@@ -108,13 +109,26 @@ def test_augmented_images_are_those_of_data_built_alone() -> None:
     assert all(map(torch.equal, _batches(found), _batches(alone)))
 
 
-def test_the_oldest_is_forgotten() -> None:
+def test_what_was_not_used_for_longest_is_forgotten_where_memory_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = Counted()
-    for seed in (*range(KEPT), 0, KEPT, 0):  # 0 was used last, so that 1 goes
+    shared(_config())
+    (held,) = map(sharing._bytes, shared._built.values())
+    raw = [shared.built[0].raw(name) for name in ("train", "val", "test")]
+    assert held >= sum(split.inputs.nbytes + split.targets.nbytes for split in raw)
+    monkeypatch.setattr(sharing, "MOST_BYTES", 2.5 * held)
+    for seed in (1, 0, 2, 0):  # 0 was used last when 2 came, so that 1 went
         shared(_config(seed=seed))
-    assert len(shared.built) == KEPT + 1
+    assert len(shared.built) == 3
     shared(_config(seed=1))
-    assert len(shared.built) == KEPT + 2
+    assert len(shared.built) == 4 and len(shared._built) == 2
+
+
+def test_data_above_the_limit_is_kept_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "MOST_BYTES", 1)
+    shared = Counted()
+    for seed in (0, 0, 1, 1):
+        shared(_config(seed=seed))
+    assert len(shared.built) == 2 and len(shared._built) == 1
 
 
 def test_a_mistake_is_no_data_to_share(tmp_path: Path) -> None:
