@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paribus.sweeps.manifest import Job, Manifest
-from paribus.sweeps.table import typed
+from paribus.sweeps.values import typed
 
 CONFIG = """\
 name: made_up

@@ -16,7 +16,8 @@ from paribus.results import RunFolder
 from paribus.sweeps.configurations import configurations, is_low_best, pareto_front
 from paribus.sweeps.importance import importance
 from paribus.sweeps.manifest import Manifest
-from paribus.sweeps.table import best_table, results, typed
+from paribus.sweeps.table import best_table, results
+from paribus.sweeps.values import typed
 
 T_TWO = 4.302652729911275  # Student's t, 0.975 at two degrees of freedom
 

@@ -18,7 +18,7 @@ from paribus.sweeps.configurations import (
 )
 from paribus.sweeps.importance import FEW, importance, is_wide
 from paribus.sweeps.manifest import Job, Manifest
-from paribus.sweeps.table import brief, is_number, typed
+from paribus.sweeps.values import brief, is_number, typed
 
 POINTS = 80  # of a learning curve; more cannot be told apart on the page
 CURVE_NAME = "val/loss"  # whose curves are drawn where none of the metrics is measured every epoch

@@ -17,7 +17,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from paribus.sweeps.configurations import final_figures
 from paribus.sweeps.manifest import Manifest
-from paribus.sweeps.table import is_number
+from paribus.sweeps.values import is_number
 
 STAGES = ("val/", "test/")  # of the figures that runs log as final ones
 

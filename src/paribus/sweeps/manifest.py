@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from math import isfinite, nan
@@ -14,6 +13,7 @@ from omegaconf import OmegaConf
 from paribus.errors import ConfigError
 from paribus.results import COUNTS, RunFolder
 from paribus.sweeps.storage import database
+from paribus.sweeps.values import brief
 
 State = Literal["waiting", "running", "done", "failed", "pruned", "interrupted"]
 OVER = ("done", "failed", "pruned")  # states that a job of this sitting does not leave
@@ -58,7 +58,7 @@ class Job:
     @property
     def chosen(self) -> str:
         """What varies, as it would be typed."""
-        return " ".join(f"{key}={_typed(value)}" for key, value in self.values.items())
+        return " ".join(f"{key}={brief(value)}" for key, value in self.values.items())
 
 
 @dataclass
@@ -164,19 +164,6 @@ class Manifest:
         return min(finished, key=lambda job: sign * job.result[name], default=None)
 
 
-def _typed(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(_typed, value))}]"
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def job_folder(number: int, of: int) -> str:
     """Its name: all of a sweep are equally long."""
     return f"job_{number:0{max(3, len(str(of - 1)))}}"
-
-
-def numbers(jobs: Sequence[Job]) -> str:
-    """Names of jobs for one line."""
-    return ", ".join(job.title for job in jobs)

@@ -6,12 +6,14 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from paribus.console import duration
 from paribus.results import RunFolder
 from paribus.sweeps import hparams
 from paribus.sweeps.configurations import SEED, Configuration, final_figures, leading
 from paribus.sweeps.facts import command, facts
 from paribus.sweeps.manifest import Manifest
-from paribus.sweeps.table import SHOWN, brief, counted, heading, results
+from paribus.sweeps.table import SHOWN, counted, heading, results
+from paribus.sweeps.values import brief
 
 PAGE = Path(__file__).parent / "page"
 
@@ -36,7 +38,7 @@ def page(manifest: Manifest) -> str:
         manifest=manifest,
         started=manifest.path.name,
         counted=counted(manifest),
-        time=_duration(sum(job.seconds or 0 for job in manifest.jobs)),
+        time=duration(sum(job.seconds or 0 for job in manifest.jobs)),
         asked=shlex.join(["paribus", *manifest.command]),
         heading=heading(manifest),
         best=[_described(each, manifest) for each in best],
@@ -57,9 +59,3 @@ def _described(configuration: Configuration, manifest: Manifest) -> dict[str, An
         "count": len(configuration.jobs),
         "command": command(job, manifest),
     }
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -11,9 +11,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from paribus.config import as_typed
 from paribus.sweeps.configurations import SEED, Configuration, final_figures, leading
 from paribus.sweeps.manifest import Job, Manifest, State
+from paribus.sweeps.values import brief, is_number, typed
 
 STATES: tuple[State, ...] = ("done", "failed", "pruned", "interrupted", "running", "waiting")
 SHOWN = 10  # configurations in the terminal
@@ -28,25 +28,6 @@ def results(manifest: Manifest) -> list[dict[str, Any]]:
     """
     names = final_figures(manifest)
     return [_row(job, manifest.varied, names) for job in manifest.jobs]
-
-
-def typed(value: Any) -> str:
-    """A value as it would be typed: [64,64], true, null."""
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(typed, value))}]"
-    if isinstance(value, dict):
-        return f"{{{','.join(f'{key}:{typed(inner)}' for key, inner in value.items())}}}"
-    return as_typed(value)
-
-
-def brief(value: Any) -> str:
-    """A value as people read it: as typed, decimal numbers to four digits."""
-    return f"{value:.4g}" if isinstance(value, float) else typed(value)
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is a whole or a decimal number; true and false are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def counted(manifest: Manifest) -> str:
