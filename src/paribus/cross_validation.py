@@ -1,5 +1,7 @@
 """Cross-validation: one run a fold, each tested on rows that no other fold tests, and what they say together."""
 
+import paribus.torchvision_ops  # noqa: F401, I001 - before anything imports lightning
+
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path

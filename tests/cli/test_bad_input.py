@@ -49,7 +49,7 @@ CONFIG_MISTAKES = {
     "=3": ["no key"],
     "mlp": ["mlp is not an override"],
     "--lr=3": ["--lr=3 is not a flag"],
-    "--multirun": ["sweep"],
+    "--multirun": ["nothing varies", "seed=range(5)"],
     "~model": ["nothing can be removed"],
     "~optimizer.lr": ["nothing can be removed"],
     "optimizer=null": ["optimizer takes one name"],

@@ -307,7 +307,7 @@ def _interruptible(path: Path) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         for number, handler in before.items():
-            if handler is not signal.SIG_IGN:  # as with nohup
+            if number != signal.SIGHUP or handler is not signal.SIG_IGN:  # as with nohup
                 signal.signal(number, interrupt)
         yield
     except Interrupted as interrupted:
