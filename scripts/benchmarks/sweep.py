@@ -21,7 +21,7 @@ BASIC = "the same with Hydra's basic launcher"
 SEPARATE = f"{RUNS} `paribus train` commands"
 WARM = "a run in a warm worker, the sweep's own work included"
 BARE = "a run in a loop that calls experiment.run"
-LIMIT = 1 / 3
+LIMIT = 0.33
 
 
 def benchmark(settings: Settings) -> list[Row]:

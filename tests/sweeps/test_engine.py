@@ -74,17 +74,22 @@ def _rows(table: str) -> list[str]:
 
 
 SLOW = (*IRIS, "trainer.max_epochs=3", "activation=faulty", "activation.fault=slow", "launcher.threads=1")
-STOPS = [
-    ("SIGINT", 130, lambda folder: any(folder.glob("outputs/sweeps/*/*/job_*/metrics.csv"))),
-    ("SIGKILL", -9, lambda folder: states(folder).count("done") >= 1),
-    ("SIGTERM", 143, lambda folder: states(folder).count("done") >= 2),
-]
+STOPS = [("SIGINT", 130, 0), ("SIGKILL", -9, 1), ("SIGTERM", 143, 1)]
 
 
-def _stopped(folder: Path, name: str, condition: Callable[[Path], bool], *arguments: str) -> tuple[int, str]:
-    """Exit code and stderr of a command that a signal stops once something is so; SIGINT reaches all, as Ctrl-C."""
+def _stopped(folder: Path, name: str, more: int, *arguments: str) -> tuple[int, str]:
+    """Exit code and stderr of a command that a signal stops in the midst of a run, once it has finished so many more.
+
+    SIGINT reaches all its processes, as Ctrl-C does.
+    """
+    before = states(folder).count("done")
     process = begun(folder, "sweep", *arguments)
-    waited_for(lambda: condition(folder) or process.poll() is not None)
+
+    def is_midway() -> bool:
+        found = states(folder)
+        return found.count("done") >= before + more and "running" in found
+
+    waited_for(lambda: is_midway() or process.poll() is not None)
     number = signal.Signals[name]
     os.killpg(process.pid, number) if name == "SIGINT" else process.send_signal(number)
     _, err = process.communicate(timeout=60)
@@ -94,13 +99,13 @@ def _stopped(folder: Path, name: str, condition: Callable[[Path], bool], *argume
 
 def test_a_sweep_that_is_stopped_in_any_way_ends_as_one_that_was_not(tmp_path: Path, paribus: Run) -> None:
     extend = ("--extend", str(faulty.extension(tmp_path / "own")))
-    typed = (*SLOW, "seed=range(4)", "launcher.workers=2", *extend)
+    typed = (*SLOW, "seed=range(5)", "launcher.workers=2", *extend)
     whole = run_folder(paribus("sweep", *typed)[1])
     (broken := tmp_path / "broken").mkdir()
     arguments: tuple[str, ...] = typed
     finished: dict[Path, int] = {}
-    for name, code, condition in STOPS:
-        found, err = _stopped(broken, name, condition, *arguments)
+    for name, code, more in STOPS:
+        found, err = _stopped(broken, name, more, *arguments)
         folder = sweep_in(broken)
         assert found == code
         manifest = Manifest.read(folder)
@@ -128,7 +133,7 @@ def test_a_search_that_is_killed_finds_what_it_would_have_found(tmp_path: Path, 
     typed = (*SLOW, *search, "optimizer.lr=tag(log,interval(1e-3,1))", "launcher.workers=1", *extend)
     whole = run_folder(paribus("sweep", *typed)[1])
     (broken := tmp_path / "broken").mkdir()
-    _stopped(broken, "SIGKILL", lambda folder: states(folder).count("done") >= 2, *typed)
+    _stopped(broken, "SIGKILL", 2, *typed)
     folder = sweep_in(broken)
     assert paribus("sweep", f"resume={folder}", *extend)[0] == 0
     assert outcome(folder) == outcome(whole)
