@@ -135,7 +135,7 @@ class Workers:
             ours, theirs = self._context.Pipe()
             arguments = (theirs, self._environment([slot]), self._threads)
             process = self._context.Process(target=serve, args=arguments, daemon=True)
-            process.start()
+            _begin(process)
             theirs.close()
             slot.process, slot.connection = process, ours
         assert slot.connection is not None
@@ -227,6 +227,23 @@ class Workers:
         else:
             slot.process.join()
         slot.process, slot.connection = None, None
+
+
+def _begin(process: Any) -> None:
+    """Start it, in a thread: a signal that came in the midst of it would leave the fork server half a message."""
+    errors: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            process.start()
+        except BaseException as error:
+            errors.append(error)
+
+    starting = threading.Thread(target=start, daemon=True)
+    starting.start()
+    starting.join()
+    if errors:
+        raise errors[0]
 
 
 def _ending(process: Any) -> str:
