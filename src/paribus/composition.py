@@ -23,6 +23,8 @@ ROOTS = {"train": GROUPS, "sweep": tuple(parts.SWEEP_GROUPS)}  # files of config
 # Groups of which a saved run can be given another choice, since it has learned nothing by them; what a run from before
 # there was the group has.
 RECHOSEN = {"decoding": "greedy"}
+# Settings that runs of earlier versions do not have, as they were then.
+ADDED = {"figures": True, "trainer.devices": 1}
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,9 @@ def recompose(saved: Path, overrides: Sequence[str], extension: Path | None = No
     for group, option in RECHOSEN.items():
         if group not in tree:
             OmegaConf.update(tree, group, OmegaConf.load(parts.options(group, extension)[option]))
+    for setting, before in ADDED.items():
+        if OmegaConf.select(tree, setting) is None:
+            OmegaConf.update(tree, setting, before, force_add=True)
     typed = {}
     parsed = {text: _single(text) for text in overrides}
     for text, override in sorted(parsed.items(), key=lambda each: each[1].key_or_group not in GROUPS):  # groups first

@@ -17,6 +17,7 @@ TOP = {
     "seed": Setting("NonNegativeInt", optional=False),
     "cross_validation": Setting("FoldCount", optional=True),
     "fold": Setting("PositiveInt", optional=True),
+    "figures": Setting("Flag", optional=False),
 }
 
 # What a config hands to the builder of another group if that asks for it: key -> (group, parameter).
@@ -44,6 +45,7 @@ RESUMABLE = (
     "early_stopping",
     "decoding",
     "logger",
+    "figures",
     *PLACES,
     "regularization.l1",
     "regularization.l2",
@@ -97,6 +99,7 @@ class Config:
     seed: int
     cross_validation: int | None
     fold: int | None  # which one of cross_validation, from 1; None: all, one after the other
+    draws_figures: bool
     choices: Mapping[str, Choice]
     several: Mapping[str, Sequence[Choice]]  # of the groups in parts.SEVERAL, in order
     text: str  # the whole config as YAML: interpolations unresolved, paths absolute
@@ -154,6 +157,7 @@ def check(composed: Composed) -> Config:
         top["seed"],
         top["cross_validation"],
         top["fold"],
+        top["figures"],
         choices,
         several,
         text,

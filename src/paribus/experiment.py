@@ -73,7 +73,7 @@ def run(
     with folder.recording(), interruption.listening():
         folder.start(config, _devices(trainer))
         checkpoints = _equip(trainer, config, task, folder, [interruption, *callbacks])
-        _show_data(data, task, trainer, folder, config.seed)
+        _show_data(data, task, trainer, folder, config)
         with _companions(trainer, config, folder, resume):
             torch.manual_seed(derive(config.seed, "training"))
             trainer.fit(task, data, ckpt_path=checkpoint)
@@ -88,7 +88,7 @@ def run(
         }
         folder.write_json("metrics.json", metrics)
         log.info("finished: %s", ", ".join(f"{name} {value}" for name, value in metrics.items()))
-        _draw_test(trainer, task, data, folder, checkpoints.best_epoch)
+        _show_test(trainer, config, task, data, folder, checkpoints.best_epoch)
         _log_hyperparameters(trainer, config, metrics)
     return Result(folder.path, metrics, task.verdict())
 
@@ -217,7 +217,8 @@ def _equip(
     last = _at_the_end(config, task, folder.checkpoints)
     trainer.callbacks += [ProgressReport(task.monitor), EpochRows(folder), *callbacks]  # type: ignore[attr-defined]
     if isinstance(task, SequenceToSequence):
-        trainer.callbacks.append(Samples(folder.title))  # type: ignore[attr-defined]
+        samples = Samples(folder.title, draws_figures=config.draws_figures)
+        trainer.callbacks.append(samples)  # type: ignore[attr-defined]
     trainer.callbacks += last  # type: ignore[attr-defined]
     return last[-1]
 
@@ -233,19 +234,22 @@ def _floats(trainer: Trainer) -> dict[str, float]:
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
-def _show_data(data: TensorData, task: Task, trainer: Trainer, folder: RunFolder, seed: int) -> None:
+def _show_data(data: TensorData, task: Task, trainer: Trainer, folder: RunFolder, config: Config) -> None:
     """What there is to say of the data, and augmented samples of it, before training."""
     for remark in data.remarks:
         log.info("data: %s", remark)
         print(f"data: {remark}")
-    samples = augmented_samples(data, task.mixer, seed, folder.title)
+    samples = augmented_samples(data, task.mixer, config.seed, folder.title) if config.draws_figures else None
     if samples is not None:
         _save({"augmented": samples}, trainer, folder)
 
 
-def _draw_test(trainer: Trainer, task: Task, data: TensorData, folder: RunFolder, best_epoch: int) -> None:
-    curves = figures.learning_curves(folder.rows(), best_epoch, run=folder.title)
-    _save({"learning_curves": curves, **task.figures(folder.title, data)}, trainer, folder)
+def _show_test(
+    trainer: Trainer, config: Config, task: Task, data: TensorData, folder: RunFolder, best_epoch: int
+) -> None:
+    if config.draws_figures:
+        curves = figures.learning_curves(folder.rows(), best_epoch, run=folder.title)
+        _save({"learning_curves": curves, **task.figures(folder.title, data)}, trainer, folder)
     for name, rows in task.tables(data).items():
         folder.write_table(name, rows)
 

@@ -48,7 +48,7 @@ SWEEP_GROUPS = {
     "pruner": "sweeps/pruners",
     "launcher": "sweeps/launchers",
 }
-SOURCES = {**GROUPS, **SWEEP_GROUPS}
+SOURCES = {**GROUPS, **SWEEP_GROUPS, "measure": "studies/measures"}  # measures are named by studies
 
 # Groups of which several choices are made, in order, each in a section of its own: augmentation=[crop,flip].
 SEVERAL = ("augmentation",)
@@ -153,8 +153,11 @@ def named(file: Path) -> str:
 
 def find(group: str, name: str, extension: Path | None) -> Part | None:
     """The part of that name, if a YAML file of the group names it. Raises ConfigError where two functions bear it."""
-    if name not in map(named, options(group, extension).values()):
-        return None
+    return function(group, name, extension) if name in map(named, options(group, extension).values()) else None
+
+
+def function(group: str, name: str, extension: Path | None) -> Part | None:
+    """The function of that name in the group's code. Raises ConfigError where two bear it."""
     found = [
         part
         for folder in (PACKAGE, extension)
@@ -165,6 +168,13 @@ def find(group: str, name: str, extension: Path | None) -> Part | None:
     if len(found) > 1:
         raise ConfigError(f"{group} {name} is defined twice, in {found[0].file} and {found[1].file}; rename one")
     return found[0] if found else None
+
+
+def functions(group: str, extension: Path | None) -> list[str]:
+    """The names of all public functions in the group's code."""
+    folders = [folder for folder in (PACKAGE, extension) if folder is not None]
+    files = [file for folder in folders for file in _sources(folder / SOURCES[group])]
+    return sorted(name for file in files for name in _functions(file) if not name.startswith("_"))
 
 
 def by_option(group: str, extension: Path | None) -> dict[str, Part]:

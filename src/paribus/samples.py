@@ -16,8 +16,8 @@ log = logging.getLogger("paribus")
 class Samples(Callback):
     """Outputs beside their references, and where the model looks as it writes them."""
 
-    def __init__(self, run: str) -> None:
-        self._run = run
+    def __init__(self, run: str, *, draws_figures: bool) -> None:
+        self._run, self._draws_figures = run, draws_figures
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Called while averaged weights, if any, are still in place."""
@@ -28,7 +28,8 @@ class Samples(Callback):
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_text("samples", _table(rows), trainer.global_step)
-                maps = pl_module.attention_maps("val", self._run)  # drawing takes longer than all else here
+                # Drawing takes longer than all else here.
+                maps = pl_module.attention_maps("val", self._run) if self._draws_figures else None
                 if maps is not None:
                     image = figures.pixels(maps)
                     logger.experiment.add_image("attention", image, trainer.global_step, dataformats="HWC")

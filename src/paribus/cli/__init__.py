@@ -20,6 +20,7 @@ VERBS = {
     "train": "train, validate and test what the config chooses",
     "sweep": "run many configs: a grid, or a search; resume=DIR goes on with one",
     "compare": "compare variants over seeds, or finished runs: is the difference more than noise?",
+    "study": "put a claim of the textbooks to the test: NAME, or --list for all",
     "diff": "show config, environment and metrics of two runs side by side",
     "evaluate": "test a finished run again: run=DIR",
     "predict": "decode texts with a finished run: run=DIR input=FILE|- output=FILE|-",
@@ -40,6 +41,7 @@ overrides are Hydra's: model=cnn optimizer.lr=0.01 experiment=mnist_cnn
   paribus train resume=outputs/runs/NAME/TIME     go on with a run
   paribus sweep model=mlp,cnn seed=range(5)       a run for each combination
   paribus compare optimizer=sgd,adam seeds=10     a paired comparison
+  paribus study zero_initialization               a claim, everything equal but the part in question
   paribus diff outputs/runs/A/TIME outputs/runs/B/TIME
   paribus train --cfg job                         show the config and stop
   paribus evaluate run=outputs/runs/NAME/TIME     test a run again

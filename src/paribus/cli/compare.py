@@ -25,9 +25,9 @@ def command(arguments: list[str], extension: Path | None) -> int:
     if flag:
         raise ConfigError(f"{flag} is not a flag of this command; compare takes overrides or the folders of runs")
     resume, rest = take("resume", arguments)
-    metric, rest = _take_text("metric", rest)
-    baseline, rest = _take_text("baseline", rest)
-    seeds, rest = _take_text("seeds", rest)
+    metric, rest = take_text("metric", rest)
+    baseline, rest = take_text("baseline", rest)
+    seeds, rest = take_text("seeds", rest)
     folders = [word for word in rest if _is_folder(word)]
     overrides = [word for word in rest if word not in folders]
     if folders and (overrides or seeds or resume):
@@ -41,7 +41,8 @@ def command(arguments: list[str], extension: Path | None) -> int:
             raise ConfigError(f"seeds={seeds}: the seeds of a comparison that goes on are what they were")
         overrides = [f"resume={resume}", *overrides]
     else:
-        overrides = [f"seed={_seeds(seeds or SEEDS)}", *_varying(overrides)]
+        listed = ",".join(map(str, seeds_given(seeds or SEEDS)))
+        overrides = [f"seed=choice({listed})", *_varying(overrides)]
     return _made(overrides, extension, command_line, metric, baseline)
 
 
@@ -97,7 +98,8 @@ def _report(folders: Sequence[Path], metric: str | None, baseline: str | None) -
     print(place)
 
 
-def _take_text(word: str, arguments: list[str]) -> tuple[str | None, list[str]]:
+def take_text(word: str, arguments: list[str]) -> tuple[str | None, list[str]]:
+    """The value of WORD=, if it is given, and the other arguments. Raises ConfigError where it is given twice."""
     found = [argument.partition("=")[2] for argument in arguments if argument.startswith(f"{word}=")]
     if len(found) > 1 or found == [""]:
         raise ConfigError(f"{word}= takes one value")
@@ -109,8 +111,8 @@ def _several(metric: str | None) -> list[str]:
     return [each.strip() for each in (metric or "").strip("[]").split(",") if each.strip()]
 
 
-def _seeds(text: str) -> str:
-    """What seed= is to be: seeds=10 is 0 to 9, a list or a range what it says."""
+def seeds_given(text: str) -> list[int]:
+    """seeds=10 is 0 to 9, a list or a range what it says. Raises ConfigError for what is none of these."""
     from paribus.composition import parse
 
     value = _values(parse(f"seed={text}"))
@@ -122,7 +124,7 @@ def _seeds(text: str) -> str:
             f"seeds={text} must be how many seeds there are, or which, each once: seeds=10, seeds=[3,5,8] or "
             "seeds=range(5,10)"
         )
-    return f"choice({','.join(map(str, value))})"
+    return list(value)
 
 
 def _values(override: "Override") -> Any:

@@ -7,7 +7,7 @@ from paribus.errors import ConfigError, nearest
 from paribus.parts import GROUPS
 from paribus.runs import Run
 
-SAME = ("name", "seed", "fold", "data.root", "data.cache", "data.num_workers")  # keys that make no variant
+SAME = ("name", "seed", "fold", "data.root", "data.cache", "data.num_workers", "figures")  # keys that make no variant
 TELLS_LITTLE = ("none", "default", "[]", "[none]")  # choices that are no name for a variant by themselves
 ABSENT = "-"
 

@@ -79,14 +79,48 @@ def freeze(overrides: Sequence[str], extension: Path | None, command: Sequence[s
         configs[0].seed,
         jobs,
     )
-    manifest.path = claimed(SWEEPS / manifest.name)
+    claim(manifest, SWEEPS)
+    return manifest
+
+
+def claim(manifest: Manifest, parent: Path) -> None:
+    """Give it a folder of its own below `parent`, and write it there. Raises ConfigError where that cannot be."""
+    manifest.path = claimed(parent / manifest.name)
     manifest.study = "/".join(manifest.path.parts[-2:])
     try:
         manifest.write()
     except OSError as error:  # a full disk
         shutil.rmtree(manifest.path, ignore_errors=True)
         raise ConfigError(f"{manifest.path} cannot be written: {error.strerror}") from None
-    return manifest
+
+
+def manifest_of(
+    jobs: list[Job],
+    name: str,
+    metric: str,
+    varied: list[str],
+    asked: list[str],
+    extension: Path | None,
+    command: Sequence[str],
+) -> Manifest:
+    """The manifest of jobs that are no grid: `metric` is what the view shows of them."""
+    settings = check(asked, extension)
+    return Manifest(
+        Path(),
+        name,
+        list(command),
+        varied,
+        [metric],
+        settings.directions([metric]),
+        asked,
+        settings.state(),
+        settings.launcher,
+        {},
+        "",
+        str(extension) if extension else None,
+        jobs[0].seed,
+        jobs,
+    )
 
 
 def _grid(space: Space) -> tuple[list[Job], list[Config]]:

@@ -1,0 +1,1 @@
+"""Studies: what textbooks claim, each as a controlled comparison with a verdict."""

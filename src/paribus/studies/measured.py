@@ -1,0 +1,124 @@
+"""A run that is over, as measures see it: its rows, its data, and its model at the start and at the end.
+
+Shapes: N rows of a sample.
+"""
+
+import paribus.torchvision_ops  # noqa: F401, I001 - before anything imports lightning
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from paribus import parts, types
+from paribus.building import build_data, build_task
+from paribus.checkpoints import load_for
+from paribus.composition import recompose
+from paribus.config import Config, as_typed, check
+from paribus.data.loader import Batch
+from paribus.data.module import TensorData
+from paribus.errors import ConfigError, nearest
+from paribus.experiment import prepare_torch
+from paribus.parts import Part
+from paribus.runs import Run
+from paribus.seeding import derive
+from paribus.studies.study import Study
+from paribus.tasks.task import Task
+
+GROUP = "measure"
+SAMPLE = 512  # rows that a measure looks at where it needs no more
+
+
+class NotMeasurable(Exception):  # noqa: N818 - it is no error
+    """A run that diverged before there was what a measure looks at."""
+
+
+class Measured:
+    """One run of a study."""
+
+    def __init__(self, run: Run, extension: Path | None) -> None:
+        self.run, self.rows = run, run.rows
+        self.config: Config = check(recompose(run.path / "config.yaml", [], extension))
+
+    @cached_property
+    def data(self) -> TensorData:
+        """As the run had it, but for augmentation."""
+        prepare_torch(self.config)
+        return build_data(replace(self.config, several={**self.config.several, "augmentation": ()}))
+
+    def initial(self) -> Task:
+        """The task with the weights that the run began with."""
+        data = self.data
+        torch.manual_seed(derive(self.config.seed, "building"))
+        return build_task(self.config, data)
+
+    def last(self) -> Task:
+        """The task after the last epoch. Raises NotMeasurable where there is none."""
+        path = self.run.path / "checkpoints" / "last.ckpt"
+        if not path.is_file():
+            raise NotMeasurable
+        task = build_task(self.config.without_pretraining(), self.data)
+        task.load_state_dict(load_for(task, self.data, path)["state_dict"])
+        return task
+
+    def batches(self, stage: str) -> Iterator[Batch]:
+        """The batches of "train", "val" or "test", of training those of the first epoch."""
+        data = self.data
+        loaders = {"train": data.train_dataloader, "val": data.val_dataloader, "test": data.test_dataloader}
+        return loaders[stage]().batches()
+
+    def sample(self) -> Batch:
+        """Up to SAMPLE training rows: inputs (N, ...), targets (N, ...)."""
+        inputs: list[Tensor] = []
+        targets: list[Tensor] = []
+        for batch_inputs, batch_targets in self.batches("train"):
+            if inputs and batch_inputs.shape[1:] != inputs[0].shape[1:]:
+                break
+            inputs, targets = [*inputs, batch_inputs], [*targets, batch_targets]
+            if sum(map(len, inputs)) >= SAMPLE:
+                break
+        return torch.cat(inputs)[:SAMPLE], torch.cat(targets)[:SAMPLE]
+
+
+class Measure(NamedTuple):
+    """A measure with its checked settings."""
+
+    part: Part
+    settings: dict[str, Any]
+
+    def of(self, measured: Measured) -> dict[str, float]:
+        """Its figures of a run, by the names "MEASURE/FIGURE"; none of a run that has nothing to measure."""
+        try:
+            found: dict[str, float] = self.part.build({"run": measured}, self.settings)
+        except NotMeasurable:
+            return {}
+        return {f"{self.part.name}/{name}": value for name, value in found.items()}
+
+
+def measures(study: Study, extension: Path | None) -> list[Measure]:
+    """Those that the study names. Raises ConfigError for one that does not exist, or a setting that is wrong."""
+    return [_measure(name, dict(settings), study, extension) for name, settings in study.measures.items()]
+
+
+def _measure(name: str, settings: dict[str, Any], study: Study, extension: Path | None) -> Measure:
+    part = parts.function(GROUP, name, extension)
+    if part is None:
+        raise ConfigError(
+            f"study {study.name}: {name} is no measure; {nearest(name, parts.functions(GROUP, extension))}"
+        )
+    place = f"study {study.name}: measures.{name}"
+    for key in settings:
+        if key not in part.settings:
+            raise ConfigError(f"{place}.{key} is not a setting of {name}; {nearest(key, part.settings, 'it has')}")
+    for key, setting in part.settings.items():
+        if key not in settings:
+            raise ConfigError(f"{place}.{key} is missing: give {setting.describe()}")
+        try:
+            settings[key] = types.checked(setting.type_name, settings[key], optional=setting.optional)
+        except ValueError:
+            raise ConfigError(f"{place}.{key}={as_typed(settings[key])} must be {setting.describe()}") from None
+    return Measure(part, settings)

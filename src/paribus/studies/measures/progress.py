@@ -1,0 +1,51 @@
+"""How training went, from the figures of its epochs, and how noisy its gradients are."""
+
+from math import sqrt
+
+import torch
+from torch import Tensor
+
+from paribus.metric_names import lower_is_better
+from paribus.studies.measured import Measured, NotMeasurable
+from paribus.tasks.task import Task
+from paribus.types import MetricName, Number, PositiveInt, TextList
+
+
+def last_epoch(run: Measured, *, metrics: TextList) -> dict[str, float]:
+    """Figures of the last epoch, such as train/loss, where the run's own are those of the best epoch."""
+    if not run.rows:
+        raise NotMeasurable
+    return {name: run.rows[-1][name] for name in metrics}
+
+
+def reaching(run: Measured, *, metric: MetricName, value: Number) -> dict[str, float]:
+    """Epochs and steps until a figure is as good as `value`; of a run that never is, one epoch more than it had."""
+    sign = 1 if lower_is_better(metric) else -1
+    for row in run.rows:
+        if sign * row[metric] <= sign * value:
+            return {"epochs": row["epoch"], "steps": row["step"]}
+    if not run.rows:
+        raise NotMeasurable
+    epochs, steps = run.rows[-1]["epoch"], run.rows[-1]["step"]
+    return {"epochs": epochs + 1, "steps": steps * (epochs + 1) / epochs}
+
+
+def gradient_noise(run: Measured, *, batches: PositiveInt) -> dict[str, float]:
+    """ "relative": before training, how far the gradient of a batch lies from that of all training rows.
+
+    The root mean square of |batch - all| / |all| over the first `batches` batches.
+    """
+    task = run.initial()
+    task.eval()
+    found = [(_gradient(task, *batch), len(batch[1])) for batch in run.batches("train")]
+    rows = sum(count for _, count in found)
+    mean = torch.stack([gradient * (count / rows) for gradient, count in found]).sum(0)
+    squares = [float((gradient - mean).square().sum()) for gradient, _ in found[:batches]]
+    return {"relative": sqrt(sum(squares) / len(squares)) / float(mean.norm())}
+
+
+def _gradient(task: Task, inputs: Tensor, targets: Tensor) -> Tensor:
+    """All weights' in one row."""
+    task.zero_grad()
+    task.loss(*task.flat(task.predicted(inputs, targets), targets)).backward()
+    return torch.cat([each.grad.flatten() for each in task.model.parameters() if each.grad is not None])
