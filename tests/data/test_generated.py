@@ -1,9 +1,14 @@
+"""Sequences made by a rule: what is known of them holds."""
+
+from math import asin, pi
+
 import pytest
 import torch
 
-from paribus.data.generated import adding_problem, sine_waves
+from conftest import Run
+from paribus.data.generated import adding_problem, neighbours, sine_waves
 from paribus.data.loader import Fold, Loading
-from paribus.data.spec import ForecastSpec
+from paribus.data.spec import BinarySpec, ForecastSpec
 from paribus.errors import ConfigError
 
 LOADING = Loading(seed=0, batch_size=10, steps_per_execution=1)
@@ -33,7 +38,43 @@ def test_a_wave_follows_from_its_three_numbers() -> None:
         assert 1 <= frequency <= 4
 
 
-@pytest.mark.parametrize("build", [adding_problem, sine_waves])
+def test_a_step_is_positive_where_it_and_its_neighbours_sum_to_more_than_nothing() -> None:
+    data = neighbours(LOADING, length=5, **SIZES)
+    split, spec = data.raw("val"), data.spec
+    assert isinstance(spec, BinarySpec) and spec.is_aligned and spec.class_names == ("negative", "positive")
+    assert split.inputs.shape == (20, 5, 1) and split.targets.shape == (20, 5)
+    for numbers, found in zip(split.inputs[..., 0].tolist(), split.targets.tolist(), strict=True):
+        assert found == [int(sum(numbers[max(0, step - 1) : step + 2]) > 0) for step in range(5)]
+
+
+def test_reading_from_the_left_alone_is_right_as_often_as_theory_says() -> None:
+    """Two normal sums have the same sign with 1/2 + arcsin(correlation) / pi; what is not yet read adds nothing."""
+    split = neighbours(LOADING, length=12, **{**SIZES, "train_size": 20_000}).raw("train")
+    numbers, targets = split.inputs[..., 0], split.targets
+    assert numbers.mean().item() == pytest.approx(0, abs=5 / numbers.numel() ** 0.5)
+    assert numbers.std().item() == pytest.approx(1, rel=5 / (2 * numbers.numel()) ** 0.5)
+    guesses = numbers.clone()
+    guesses[:, 1:] += numbers[:, :-1]
+    right = ((guesses > 0).long() == targets).double().mean(0)  # of each step
+    within = 0.5 + asin((2 / 3) ** 0.5) / pi
+    assert within == pytest.approx(0.804, abs=5e-4)
+    assert right[0].item() == pytest.approx(0.5 + asin(0.5**0.5) / pi, abs=5 * 0.5 / 20_000**0.5)
+    for share in right[1:-1].tolist():
+        assert share == pytest.approx(within, abs=5 * 0.4 / 20_000**0.5)
+    assert right[-1] == 1  # there is nothing after it
+
+
+@pytest.mark.parametrize("direction", ["false", "true"])
+def test_a_recurrent_network_tags_neighbours(paribus: Run, direction: str) -> None:
+    plain = ("experiment=null", "data=neighbours", "logger=none", "figures=false", "trainer=cpu")
+    model = ("model=lstm", "model.hidden_size=16", f"model.is_bidirectional={direction}")
+    code, out, err = paribus("check", *plain, *model)
+    assert (code, err) == (0, "") and "train 1000, val 200, test 500" in out
+    code, _, err = paribus("train", *plain, *model, "trainer.max_epochs=1")
+    assert (code, err) == (0, "")
+
+
+@pytest.mark.parametrize("build", [adding_problem, neighbours, sine_waves])
 def test_generated_data_follows_from_the_seed(build: object) -> None:
     assert callable(build)
     first, again = build(LOADING, length=6, **SIZES), build(LOADING, length=6, **SIZES)

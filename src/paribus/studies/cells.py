@@ -13,7 +13,7 @@ from paribus.studies.study import BEST, Study, arm_of
 
 ARM = "arm"  # the key by which a job of a study says whose it is
 DIVERGED = "diverged"  # the figure that is 1 for a run whose loss was no longer finite, else 0
-NOT_FINITE = re.compile(r"\bis (nan|-?inf)\b")
+NOT_FINITE = re.compile(r"\bis (nan|-?inf)\b|times the first")  # as tasks word it of a loss that diverges
 
 
 @dataclass(frozen=True)

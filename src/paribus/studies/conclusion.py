@@ -28,6 +28,7 @@ from paribus.sweeps.manifest import Manifest
 
 PAGE = Path(__file__).parent / "page"
 MEASURES = "measures.json"  # in a run folder, so that a study that goes on measures no run again
+CORES = 2  # that the time of a study is told for
 TESTED = ("test/accuracy", "test/loss")  # shown of every study whose runs have them
 
 
@@ -127,6 +128,7 @@ def _facts(conclusion: Conclusion) -> dict[str, Any]:
         "study": conclusion.study.name,
         "claim": conclusion.study.claim,
         "verdict": conclusion.verdict,
+        "minutes": sum(job.seconds or 0 for job in conclusion.manifest.jobs) / 60 / CORES,
         "findings": [_finding(each) for each in conclusion.findings],
         "cells": {
             cell.name: {str(pair): dict(figures) for pair, figures in cell.figures.items()} for cell in conclusion.cells
@@ -146,6 +148,7 @@ def _finding(found: Finding) -> dict[str, Any]:
         "high": difference.high if difference else None,
         "p": difference.p if difference else None,
         "effect": difference.effect if difference else None,
+        "shown": found.effect,
         "sentence": found.sentence,
     }
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from math import exp, isfinite, log
 from textwrap import fill
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -26,9 +27,9 @@ def draw(study: Study, every: Sequence[Cell], verdict: str, run: str) -> Figure:
     for each, panel in zip(axes, study.figure, strict=True):
         shown = [cell for cell in every if not panel.arms or cell.arm in panel.arms]
         DRAWN[panel.kind](each, panel, shown, list(study.arms))
-        each.set_title(fill(panel.title or panel.metric, LETTERS), fontsize=10)
+        each.set_title(fill(_plain(panel.title or panel.metric), LETTERS), fontsize=10)
         each.grid(alpha=0.25)
-    figure.suptitle(fill(f"{study.claim} - {verdict}", int(11 * WIDTH * len(study.figure))), fontsize=11)
+    figure.suptitle(fill(_plain(f"{study.claim} - {verdict}"), int(11 * WIDTH * len(study.figure))), fontsize=11)
     figure.supxlabel(f"means and {CONFIDENCE:.0%} intervals over seeds · {run}", fontsize=8, color="dimgrey")
     return figure
 
@@ -125,12 +126,16 @@ def _finish(axes: Axes, panel: Panel, across: str) -> None:
 
 def _scale(axes: Axes, panel: Panel) -> None:
     """Logarithmic where asked for, and where there is something above 0 to show."""
-    if "x" in panel.log:
+    if "x" in panel.log and _has_positive([line.get_xdata() for line in axes.lines]):
         axes.set_xscale("log")
-    if "y" in panel.log:
+    if "y" in panel.log and _has_positive([line.get_ydata() for line in axes.lines]):
         axes.set_yscale("log")
     else:
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+def _has_positive(lines: Sequence[Any]) -> bool:
+    return any(value > 0 for line in lines for value in line)
 
 
 def _interval(values: Sequence[float], panel: Panel) -> tuple[float, float, float]:

@@ -8,6 +8,7 @@ import paribus.torchvision_ops  # noqa: F401, I001 - before anything imports lig
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from paribus.building import build_data, build_task
 from paribus.checkpoints import load_for
 from paribus.composition import recompose
 from paribus.config import Config, as_typed, check
-from paribus.data.loader import Batch
+from paribus.data.loader import Batch, Step
 from paribus.data.module import TensorData
 from paribus.errors import ConfigError, nearest
 from paribus.experiment import prepare_torch
@@ -70,6 +71,10 @@ class Measured:
         data = self.data
         loaders = {"train": data.train_dataloader, "val": data.val_dataloader, "test": data.test_dataloader}
         return loaders[stage]().batches()
+
+    def steps(self) -> Iterator[Step]:
+        """The batches of each optimizer step of the first epoch."""
+        return chain.from_iterable(self.data.train_dataloader())
 
     def sample(self) -> Batch:
         """Up to SAMPLE training rows: inputs (N, ...), targets (N, ...)."""

@@ -18,6 +18,7 @@ from paribus.sweeps.space import Space, combinations
 STUDIES = Path("outputs/studies")
 FILE = "study.yaml"
 RUN = ("figures=false", "logger=none")  # what the runs of a study leave out: its own figure shows what they did
+BARE = "experiment=null"  # nothing is switched on but what the study itself says, unless it names an experiment
 
 
 def freeze(
@@ -30,9 +31,11 @@ def freeze(
     asked, theirs = divided(overrides)
     _check_own(study, theirs)
     jobs: list[Job] = []
+    named = any(text.startswith("experiment=") for text in (*study.common, *theirs))
+    base = RUN if named else (BARE, *RUN)
     for arm, own in study.arms.items():
         shifted = ",".join(str(seed + study.seed_offset.get(arm, 0)) for seed in seeds)
-        space = Space.read([*RUN, *study.common, *theirs, *own, f"seed=choice({shifted})"], extension)
+        space = Space.read([*base, *study.common, *theirs, *own, f"seed=choice({shifted})"], extension)
         for values in combinations(space.dimensions):
             checked, texts = space.config(values)
             jobs.append(Job(len(jobs), {ARM: arm, **values}, checked.seed, checked.text, texts, ""))

@@ -104,10 +104,13 @@ def load(file: Path) -> Study:
 
 
 def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
+    every = error.errors()
+    first = next((each for each in every if each["type"] == "extra_forbidden"), every[0])  # misspelled, so missing too
     place = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
-        return f"{place} is not a key of a study"
+        kinds: dict[str, type[BaseModel]] = {"predictions": Prediction, "figure": Panel}
+        known = kinds.get(str(first["loc"][0]), Study).model_fields
+        return f"{place} is not a key of a study; {nearest(str(first['loc'][-1]), known, 'keys')}"
     if first["type"] == "missing":
         return f"{place} is missing"
     return f"{place}={first['input']}: {first['msg'].removeprefix('Value error, ')}"

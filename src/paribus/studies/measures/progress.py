@@ -5,6 +5,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
+from paribus.data.loader import Step
 from paribus.metric_names import lower_is_better
 from paribus.studies.measured import Measured, NotMeasurable
 from paribus.tasks.task import Task
@@ -30,22 +31,25 @@ def reaching(run: Measured, *, metric: MetricName, value: Number) -> dict[str, f
     return {"epochs": epochs + 1, "steps": steps * (epochs + 1) / epochs}
 
 
-def gradient_noise(run: Measured, *, batches: PositiveInt) -> dict[str, float]:
-    """ "relative": before training, how far the gradient of a batch lies from that of all training rows.
+def gradient_noise(run: Measured, *, steps: PositiveInt) -> dict[str, float]:
+    """ "relative": before training, how far the gradient of one optimizer step lies from that of all training rows.
 
-    The root mean square of |batch - all| / |all| over the first `batches` batches.
+    The root mean square of |step - all| / |all| over the first `steps` steps of an epoch.
     """
     task = run.initial()
     task.eval()
-    found = [(_gradient(task, *batch), len(batch[1])) for batch in run.batches("train")]
+    found = [_gradient(task, step) for step in run.steps()]
     rows = sum(count for _, count in found)
-    mean = torch.stack([gradient * (count / rows) for gradient, count in found]).sum(0)
-    squares = [float((gradient - mean).square().sum()) for gradient, _ in found[:batches]]
-    return {"relative": sqrt(sum(squares) / len(squares)) / float(mean.norm())}
+    whole = torch.stack([gradient * (count / rows) for gradient, count in found]).sum(0)
+    squares = [float((gradient - whole).square().sum()) for gradient, _ in found[:steps]]
+    return {"relative": sqrt(sum(squares) / len(squares)) / float(whole.norm())}
 
 
-def _gradient(task: Task, inputs: Tensor, targets: Tensor) -> Tensor:
-    """All weights' in one row."""
+def _gradient(task: Task, step: Step) -> tuple[Tensor, int]:
+    """All weights' in one row, of the mean loss over the rows of a step; and how many rows these are."""
     task.zero_grad()
-    task.loss(*task.flat(task.predicted(inputs, targets), targets)).backward()
-    return torch.cat([each.grad.flatten() for each in task.model.parameters() if each.grad is not None])
+    count = sum(len(targets) for _, targets in step)
+    for inputs, targets in step:
+        loss = task.loss(*task.flat(task.predicted(inputs, targets), targets))
+        (loss * (len(targets) / count)).backward()
+    return torch.cat([each.grad.flatten() for each in task.model.parameters() if each.grad is not None]), count

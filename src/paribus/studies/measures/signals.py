@@ -46,6 +46,23 @@ def dead_units(run: Measured) -> dict[str, float]:
     return {"share": float(units.float().mean())}
 
 
+def pixels(run: Measured) -> dict[str, float]:
+    """ "border_to_middle": before training, the pull of a pixel of the outermost ring, relative to one further in.
+
+    The pull is the root mean square of the outputs' gradient by the pixel, over a sample of the training rows.
+    """
+    inputs, targets = run.sample()
+    task = run.initial()
+    task.eval()
+    inputs = inputs.clone().requires_grad_()
+    outputs = task.predicted(inputs, targets)
+    pulls = [torch.autograd.grad(each.sum(), inputs, retain_graph=True)[0] for each in outputs.unbind(1)]
+    squares = torch.stack(pulls).square().mean((0, 1, 2))  # (H, W)
+    is_border = torch.ones_like(squares, dtype=torch.bool)
+    is_border[1:-1, 1:-1] = False
+    return {"border_to_middle": float((squares[is_border].mean() / squares[~is_border].mean()).sqrt())}
+
+
 def _hidden(task: Task, run: Measured) -> list[Tensor]:
     """What each activation gives for the sample, in the order of the layers: (N, U) or (N, C, H, W) each."""
     inputs, targets = run.sample()
