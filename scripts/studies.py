@@ -7,6 +7,7 @@ scripts/check_studies.py found there, too.
 
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from paribus.cli import main as paribus
 from paribus.comparing.verdicts import p_value
-from paribus.parts import options
+from paribus.parts import STUDY, options
 from paribus.studies.running import STUDIES
-from paribus.studies.study import GROUP, Study, load
+from paribus.studies.study import Study, load
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "studies.md"
@@ -73,13 +73,13 @@ class Finished:
 
 def main(arguments: Sequence[str]) -> int:
     """`[NAME ...]`, or --document."""
-    files = options(GROUP, None)
+    files = options(STUDY, None)
     unknown = [name for name in arguments if name not in files and name != "--document"]
     if unknown:
         print(f"{unknown[0]} is no study; there are {', '.join(files)}", file=sys.stderr)
         return 2
     names = [] if "--document" in arguments else arguments or list(files)
-    codes = [paribus(["study", name]) for name in names]
+    codes = [subprocess.call([sys.executable, "-m", "paribus", "study", name]) for name in names]
     _write([Finished(load(file), folders[-1]) for name, file in files.items() if (folders := _folders(name))])
     return max(codes, default=0)
 

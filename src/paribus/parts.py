@@ -50,6 +50,8 @@ SWEEP_GROUPS = {
 }
 SOURCES = {**GROUPS, **SWEEP_GROUPS, "measure": "studies/measures"}  # measures are named by studies
 
+STUDY = "study"  # the folder of configs/ with studies, which are no choices of a run
+
 # Groups of which several choices are made, in order, each in a section of its own: augmentation=[crop,flip].
 SEVERAL = ("augmentation",)
 

@@ -12,7 +12,7 @@ from paribus.composition import ROOTS
 from paribus.config import as_typed
 from paribus.errors import ConfigError, nearest
 
-GROUPS = (*ROOTS["train"], *ROOTS["sweep"])
+GROUPS = (*ROOTS["train"], *ROOTS["sweep"], parts.STUDY)
 PIPE_WIDTH = 200  # columns of a table that no terminal shows
 
 
@@ -38,7 +38,7 @@ def _groups(extension: Path | None) -> Table:
 
 def _choices(group: str, extension: Path | None) -> Table:
     files = parts.options(group, extension)
-    if group not in parts.SOURCES:  # experiments choose parts and are none
+    if group not in parts.SOURCES:  # experiments and studies choose parts and are none
         table = Table(group, "what it is", box=None, pad_edge=False)
         for name, file in files.items():
             table.add_row(name, parts.first_comment(file))

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from paribus.studies.study import Study
     from paribus.sweeps.manifest import Manifest
 
-GROUP = "study"
-
 
 def command(arguments: list[str], extension: Path | None) -> int:
     """Run a study, or what is missing of one: resume=DIR; or name them all: --list. 1 where a run has failed."""
@@ -77,7 +75,7 @@ def _list(extension: Path | None) -> int:
     """A line for each study: its name and its claim."""
     from paribus.studies.study import load
 
-    files = parts.options(GROUP, extension)
+    files = parts.options(parts.STUDY, extension)
     width = max(map(len, files), default=0)
     for name, file in files.items():
         print(f"{name:<{width}}  {load(file).claim}")

@@ -128,6 +128,11 @@ def _outcome(prediction: Prediction, differences: Sequence[float], count: int) -
         if side(-margin, level) > 0 and side(margin, level) < 0:
             return "confirmed"
         return "refuted" if side(-margin, strict) < 0 or side(margin, strict) > 0 else "open"
+    if prediction.expect.startswith("not "):
+        sign = 1 if prediction.expect == "not higher" else -1
+        if sign * side(sign * margin, level) < 0:
+            return "confirmed"
+        return "refuted" if sign * side(sign * margin, strict) > 0 else "open"
     sign = 1 if prediction.expect == "higher" else -1
     if sign * side(sign * margin, strict) < 0:  # surely less than what matters
         return "refuted"

@@ -12,11 +12,10 @@ from yaml import YAMLError
 from paribus import parts
 from paribus.errors import ConfigError, nearest
 
-GROUP = "study"
 BEST = "best "  # opens the name of the cell that a small search chooses for an arm
 FEWEST_SEEDS = 5
 
-Relation = Literal["higher", "lower", "equal", "no different"]
+Relation = Literal["higher", "lower", "not higher", "not lower", "equal", "no different"]
 
 
 class _Strict(BaseModel):
@@ -28,7 +27,8 @@ class Prediction(_Strict):
 
     Arms are named as in `arms`; where an arm has several settings, followed by them: "batch optimizer.lr=0.1", or as
     "best batch", the setting with the best mean of `best_by`. `than` may be a number. `margin` is the smallest
-    difference that matters: a predicted difference that is surely smaller is refuted, and "equal" means within it.
+    difference that matters: a predicted difference that is surely smaller is refuted, "not higher" means by no more
+    than it, and "equal" within it.
     "no different" means no more than that no difference is seen.
     """
 
@@ -81,7 +81,7 @@ class Study(_Strict):
 
 def read(name: str, extension: Path | None) -> Study:
     """The study of that name. Raises ConfigError where there is none, or its file is wrong."""
-    files = parts.options(GROUP, extension)
+    files = parts.options(parts.STUDY, extension)
     if name not in files:
         raise ConfigError(f"{name} is no study; {nearest(name, files, 'studies')}")
     return load(files[name])
