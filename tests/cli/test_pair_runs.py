@@ -47,7 +47,7 @@ def _files(tmp_path: Path) -> None:
 
 def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes longer than all else here."""
-    monkeypatch.setattr("paribus.experiment._draw_test", lambda *_: None)
+    monkeypatch.setattr("paribus.experiment._show_test", lambda *_: None)
 
 
 KINDS: dict[str, tuple[str, ...]] = {

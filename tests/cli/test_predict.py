@@ -31,7 +31,7 @@ def _train(folder: Path, *overrides: str) -> Path:
     (folder / "pairs.tsv").write_text("".join(f"{text}\t{text.upper()}…\n" for text in SOURCES), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patched, contextlib.redirect_stdout(out):
         patched.chdir(folder)
-        patched.setattr("paribus.experiment._draw_test", lambda *_: None)
+        patched.setattr("paribus.experiment._show_test", lambda *_: None)
         assert main(["train", *QUICK, *overrides]) == 0
     (folder / "pairs.tsv").unlink()
     return run_folder(out.getvalue())

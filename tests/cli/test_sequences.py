@@ -62,7 +62,7 @@ def test_a_run_stopped_within_an_epoch_ends_at_the_same_bits(
     paribus: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
 ) -> None:
     """Carried state, buckets and their order go on where they were; and the test can be repeated."""
-    monkeypatch.setattr("paribus.experiment._draw_test", lambda *_: None)  # drawing takes longer than all else here
+    monkeypatch.setattr("paribus.experiment._show_test", lambda *_: None)  # drawing takes longer than all else here
     whole = run_folder(paribus("train", *QUICK, *RUNS[kind])[1])
     steps = len(rows_of(whole)) and int(_steps(whole) * 1.5)  # within the second of three epochs
     folder = stopped_after(steps, paribus, monkeypatch, *QUICK, *RUNS[kind])

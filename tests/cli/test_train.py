@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 
 from conftest import DATA, QUICK, ROOT, Run, equal, rows_of, run_folder, weights
-from paribus import parts
+from paribus import composition, parts
 
 IRIS = ("data=iris", "model=mlp", *QUICK)
 
@@ -52,6 +52,17 @@ def test_run_folder_holds_what_the_contract_says(paribus: Run) -> None:
     assert weights(folder).keys() == weights(folder, "best.ckpt").keys()
     assert all(name.startswith("model.") for name in weights(folder))
     assert not list(folder.rglob("*.partial"))
+
+
+def test_without_figures_a_run_measures_the_same(paribus: Run) -> None:
+    shared = ("experiment=null", "data=digits", *QUICK)
+    drawn, bare = (run_folder(paribus("train", *shared, f"figures={each}")[1]) for each in ("true", "false"))
+    assert (drawn / "figures").is_dir() and not (bare / "figures").exists()
+    one, other = (json.loads((folder / "metrics.json").read_text()) for folder in (drawn, bare))
+    assert {**one, "train_seconds": 0} == {**other, "train_seconds": 0}
+    assert equal(weights(drawn), weights(bare))
+    files = [{each.name for each in folder.iterdir()} for folder in (drawn, bare)]
+    assert files[0] - files[1] == {"figures"} and files[1] <= files[0]
 
 
 def test_regression_run(paribus: Run) -> None:
@@ -112,6 +123,16 @@ def test_evaluate_reproduces_the_stored_figures_from_any_folder(
         assert "the same as stored, to the last bit" in out and "(stored" not in out
         assert sorted(folder.rglob("*")) == before and not list(Path.cwd().iterdir())
         monkeypatch.chdir(tmp_path)
+
+
+def test_a_run_of_an_earlier_version_can_be_evaluated(paribus: Run) -> None:
+    folder = run_folder(paribus("train", *IRIS)[1])
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert {"figures": config.pop("figures"), "trainer.devices": config["trainer"].pop("devices")} == composition.ADDED
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    code, out, err = paribus("evaluate", f"run={folder}")
+    assert (code, err) == (0, "") and "the same as stored, to the last bit" in out
+    assert paribus("train", f"resume={folder}", "trainer.max_epochs=3")[0] == 0
 
 
 def test_evaluate_says_when_figures_differ(paribus: Run) -> None:
@@ -188,7 +209,7 @@ SWAPPED = ("activation", "optimizer", "scheduler", "initializer", "averaging", "
     ],
 )  # fmt: skip
 def test_every_part_trains(paribus: Run, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
-    monkeypatch.setattr("paribus.experiment._draw_test", lambda *_: None)  # drawing takes longer than all else here
+    monkeypatch.setattr("paribus.experiment._show_test", lambda *_: None)  # drawing takes longer than all else here
     plain = ("experiment=null", "data=iris", "model=mlp", "logger=none", "trainer=cpu", "trainer.max_epochs=1")
     beside = BESIDE.get(part, "").split()
     code, _, err = paribus("train", *plain, *part.split(), *beside)

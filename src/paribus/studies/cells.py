@@ -57,9 +57,13 @@ def _cell(
             figures[pair] = {**run.figures, **measured.get(run.path.name, {}), DIVERGED: 0.0}
         elif run.error and NOT_FINITE.search(run.error):
             figures[pair] = {**measured.get(run.path.name, {}), **study.diverged, DIVERGED: 1.0}
-    name = " ".join([arm, *(f"{key}={value}" for key, value in settings.items())])
     failed = [run for pair, run in by_pair.items() if pair not in figures]
-    return Cell(name, arm, settings, by_pair, figures, failed)
+    return Cell(cell_name(arm, settings), arm, settings, by_pair, figures, failed)
+
+
+def cell_name(arm: str, settings: Mapping[str, str]) -> str:
+    """What predictions call it."""
+    return " ".join([arm, *(f"{key}={value}" for key, value in settings.items())])
 
 
 def find(name: str, study: Study, every: Sequence[Cell]) -> Cell:

@@ -22,6 +22,7 @@ from paribus.runs import Run
 from paribus.studies import figure
 from paribus.studies.cells import Cell, cells
 from paribus.studies.judging import Finding, judge, verdict
+from paribus.studies.measuring import measures
 from paribus.studies.study import Study
 from paribus.sweeps.facts import command
 from paribus.sweeps.manifest import Manifest
@@ -71,7 +72,7 @@ def _measured(study: Study, every: Sequence[Run], extension: Path | None) -> dic
     """The measures of each run that began, by its folder's name."""
     if not study.measures:
         return {}
-    from paribus.studies.measured import Measured, measures  # late: it needs torch
+    from paribus.studies.measured import Measured  # late: it needs torch
 
     chosen = measures(study, extension)
     found = {}

@@ -70,15 +70,28 @@ def _curves(axes: Axes, panel: Panel, every: Sequence[Cell], arms: Sequence[str]
 
 
 def _over(axes: Axes, panel: Panel, every: Sequence[Cell], arms: Sequence[str]) -> None:
-    """Against a setting of the cells; those of an arm that does not have it are levels."""
+    """Against a setting of the cells that have it: numbers at their place, other values side by side."""
     assert panel.x is not None
+    values = list(dict.fromkeys(cell.settings[panel.x] for cell in every if panel.x in cell.settings))
+    places = _places(values)
+    if places is None:
+        places = {value: float(place) for place, value in enumerate(values)}
+        axes.set_xticks(list(places.values()), [_plain(value) for value in values], fontsize=8)
     for arm in dict.fromkeys(cell.arm for cell in every):
         own = [cell for cell in every if cell.arm == arm and panel.x in cell.settings]
-        points = [(float(cell.settings[panel.x]), list(cell.values(panel.metric).values())) for cell in own]
+        points = [(places[cell.settings[panel.x]], list(cell.values(panel.metric).values())) for cell in own]
         points = sorted((at, values) for at, values in points if values)
         if own:
             _line(axes, points, arm, panel, own[0], arms)
     _finish(axes, panel, panel.x)
+
+
+def _places(values: Sequence[str]) -> dict[str, float] | None:
+    """The numbers that the values are; None where one is none."""
+    try:
+        return {value: float(value) for value in values}
+    except ValueError:
+        return None
 
 
 def _depth(axes: Axes, panel: Panel, every: Sequence[Cell], arms: Sequence[str]) -> None:

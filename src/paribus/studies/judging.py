@@ -88,7 +88,8 @@ def verdict(findings: Sequence[Finding]) -> str:
     """The claim holds where every prediction is confirmed, and does not hold here where one is refuted.
 
     Since all have to be confirmed, each at 95 %, nothing is to be corrected there; one of many that is refuted may be
-    chance, so refuting is corrected for their number (Bonferroni).
+    chance, so refuting is corrected for their number (Bonferroni). "no different" is no more than that nothing is seen
+    at 95 %, whatever their number.
     """
     outcomes = {each.outcome for each in findings}
     return DOES_NOT_HOLD if "refuted" in outcomes else HOLDS if outcomes == {"confirmed"} else NOT_DECIDED
@@ -123,7 +124,7 @@ def _outcome(prediction: Prediction, differences: Sequence[float], count: int) -
             return "refuted"
         return "confirmed" if len(differences) >= ENOUGH_PAIRS else "open"
     if prediction.expect == "equal":
-        if margin == 0 and not any(differences):
+        if margin == 0 and not any(differences) and len(differences) >= ENOUGH_PAIRS:
             return "confirmed"
         if side(-margin, level) > 0 and side(margin, level) < 0:
             return "confirmed"

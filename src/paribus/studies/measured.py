@@ -10,32 +10,23 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from paribus import parts, types
 from paribus.building import build_data, build_task
 from paribus.checkpoints import load_for
 from paribus.composition import recompose
-from paribus.config import Config, as_typed, check
+from paribus.config import Config, check
 from paribus.data.loader import Batch, Step
 from paribus.data.module import TensorData
-from paribus.errors import ConfigError, nearest
 from paribus.experiment import prepare_torch
-from paribus.parts import Part
 from paribus.runs import Run
 from paribus.seeding import derive
-from paribus.studies.study import Study
+from paribus.studies.measuring import NotMeasurable
 from paribus.tasks.task import Task
 
-GROUP = "measure"
 SAMPLE = 512  # rows that a measure looks at where it needs no more
-
-
-class NotMeasurable(Exception):  # noqa: N818 - it is no error
-    """A run that diverged before there was what a measure looks at."""
 
 
 class Measured:
@@ -87,43 +78,3 @@ class Measured:
             if sum(map(len, inputs)) >= SAMPLE:
                 break
         return torch.cat(inputs)[:SAMPLE], torch.cat(targets)[:SAMPLE]
-
-
-class Measure(NamedTuple):
-    """A measure with its checked settings."""
-
-    part: Part
-    settings: dict[str, Any]
-
-    def of(self, measured: Measured) -> dict[str, float]:
-        """Its figures of a run, by the names "MEASURE/FIGURE"; none of a run that has nothing to measure."""
-        try:
-            found: dict[str, float] = self.part.build({"run": measured}, self.settings)
-        except NotMeasurable:
-            return {}
-        return {f"{self.part.name}/{name}": value for name, value in found.items()}
-
-
-def measures(study: Study, extension: Path | None) -> list[Measure]:
-    """Those that the study names. Raises ConfigError for one that does not exist, or a setting that is wrong."""
-    return [_measure(name, dict(settings), study, extension) for name, settings in study.measures.items()]
-
-
-def _measure(name: str, settings: dict[str, Any], study: Study, extension: Path | None) -> Measure:
-    part = parts.function(GROUP, name, extension)
-    if part is None:
-        raise ConfigError(
-            f"study {study.name}: {name} is no measure; {nearest(name, parts.functions(GROUP, extension))}"
-        )
-    place = f"study {study.name}: measures.{name}"
-    for key in settings:
-        if key not in part.settings:
-            raise ConfigError(f"{place}.{key} is not a setting of {name}; {nearest(key, part.settings, 'it has')}")
-    for key, setting in part.settings.items():
-        if key not in settings:
-            raise ConfigError(f"{place}.{key} is missing: give {setting.describe()}")
-        try:
-            settings[key] = types.checked(setting.type_name, settings[key], optional=setting.optional)
-        except ValueError:
-            raise ConfigError(f"{place}.{key}={as_typed(settings[key])} must be {setting.describe()}") from None
-    return Measure(part, settings)

@@ -8,7 +8,10 @@ from omegaconf import OmegaConf
 
 from paribus.composition import parse
 from paribus.errors import ConfigError
-from paribus.studies.cells import ARM
+from paribus.runs import as_text
+from paribus.studies.cells import ARM, Cell, cell_name
+from paribus.studies.judging import judge
+from paribus.studies.measuring import measures
 from paribus.studies.study import Study, load
 from paribus.sweeps import engine
 from paribus.sweeps.manifest import Job, Manifest, job_folder
@@ -30,15 +33,19 @@ def freeze(
     """
     asked, theirs = divided(overrides)
     _check_own(study, theirs)
+    measures(study, extension)
     jobs: list[Job] = []
-    named = any(text.startswith("experiment=") for text in (*study.common, *theirs))
-    base = RUN if named else (BARE, *RUN)
     for arm, own in study.arms.items():
+        names_one = any(text.startswith("experiment=") for text in (*study.common, *theirs, *own))
+        base = RUN if names_one else (BARE, *RUN)
         shifted = ",".join(str(seed + study.seed_offset.get(arm, 0)) for seed in seeds)
         space = Space.read([*base, *study.common, *theirs, *own, f"seed=choice({shifted})"], extension)
         for values in combinations(space.dimensions):
             checked, texts = space.config(values)
+            if checked.cross_validation is not None:
+                raise ConfigError("cross_validation is for runs by themselves: the pairs of a study share a seed")
             jobs.append(Job(len(jobs), {ARM: arm, **values}, checked.seed, checked.text, texts, ""))
+    judge(study, _planned(jobs))  # refuses a prediction of what no run is of
     for job in jobs:
         job.folder = job_folder(job.number, len(jobs))
     varied = list(dict.fromkeys(chain.from_iterable(job.values for job in jobs)))
@@ -54,6 +61,14 @@ def resumed(path: Path, overrides: Sequence[str], extension: Path | None) -> tup
     if not (path / FILE).is_file():
         raise ConfigError(f"resume={path}: that is no folder of a study: it holds no {FILE}")
     return load(path / FILE), engine.resumed(path, overrides, extension)
+
+
+def _planned(jobs: Sequence[Job]) -> list[Cell]:
+    """The cells that there will be, without any figures."""
+    every = [(job.values[ARM], {key: as_text(value) for key, value in job.values.items()}) for job in jobs]
+    chosen = [(arm, {key: value for key, value in values.items() if key not in (ARM, "seed")}) for arm, values in every]
+    names = {cell_name(arm, settings): (arm, settings) for arm, settings in chosen}
+    return [Cell(name, arm, settings, {}, {}, []) for name, (arm, settings) in names.items()]
 
 
 def _check_own(study: Study, overrides: Sequence[str]) -> None:

@@ -6,27 +6,28 @@ import torch
 from torch import Tensor
 
 from paribus.data.loader import Step
+from paribus.errors import ConfigError, nearest
 from paribus.metric_names import lower_is_better
-from paribus.studies.measured import Measured, NotMeasurable
+from paribus.studies.measured import Measured
+from paribus.studies.measuring import NotMeasurable
 from paribus.tasks.task import Task
 from paribus.types import MetricName, Number, PositiveInt, TextList
 
 
 def last_epoch(run: Measured, *, metrics: TextList) -> dict[str, float]:
     """Figures of the last epoch, such as train/loss, where the run's own are those of the best epoch."""
-    if not run.rows:
-        raise NotMeasurable
+    for name in metrics:
+        _known(run, name)
     return {name: run.rows[-1][name] for name in metrics}
 
 
 def reaching(run: Measured, *, metric: MetricName, value: Number) -> dict[str, float]:
     """Epochs and steps until a figure is as good as `value`; of a run that never is, one epoch more than it had."""
+    _known(run, metric)
     sign = 1 if lower_is_better(metric) else -1
     for row in run.rows:
         if sign * row[metric] <= sign * value:
             return {"epochs": row["epoch"], "steps": row["step"]}
-    if not run.rows:
-        raise NotMeasurable
     epochs, steps = run.rows[-1]["epoch"], run.rows[-1]["step"]
     return {"epochs": epochs + 1, "steps": steps * (epochs + 1) / epochs}
 
@@ -43,6 +44,14 @@ def gradient_noise(run: Measured, *, steps: PositiveInt) -> dict[str, float]:
     whole = torch.stack([gradient * (count / rows) for gradient, count in found]).sum(0)
     squares = [float((gradient - whole).square().sum()) for gradient, _ in found[:steps]]
     return {"relative": sqrt(sum(squares) / len(squares)) / float(whole.norm())}
+
+
+def _known(run: Measured, name: str) -> None:
+    """Raise ConfigError where the run's epochs have no such figure, NotMeasurable where there is no epoch."""
+    if not run.rows:
+        raise NotMeasurable
+    if name not in run.rows[0]:
+        raise ConfigError(f"{name} is no figure of an epoch; {nearest(name, run.rows[0], 'there are')}")
 
 
 def _gradient(task: Task, step: Step) -> tuple[Tensor, int]:
