@@ -178,7 +178,7 @@ def test_pairs_are_of_the_seeds_that_both_have() -> None:
 def test_without_a_pair_nothing_is_decided() -> None:
     for than in ("large", 0.5):
         (found,) = _findings([0.5] * 5, THEIRS, {"metric": "val/loss", "expect": "higher", "than": than})
-        assert (found.outcome, found.difference, found.is_seen, found.effect) == ("open", None, False, "-")
+        assert (found.outcome, found.difference, found.is_seen, found.shown) == ("open", None, False, "-")
         assert "no pair of runs has val/loss of small" in found.sentence
 
 

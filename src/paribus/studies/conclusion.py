@@ -149,7 +149,7 @@ def _finding(found: Finding) -> dict[str, Any]:
         "high": difference.high if difference else None,
         "p": difference.p if difference else None,
         "effect": difference.effect if difference else None,
-        "shown": found.effect,
+        "shown": found.shown,
         "sentence": found.sentence,
     }
 

@@ -32,14 +32,14 @@ class Finding:
         return self.difference is not None and _sign(self.difference, 1 - CONFIDENCE) != 0
 
     @property
-    def effect(self) -> str:
-        """The difference with its interval, as it stands in tables."""
-        found = self.difference
+    def shown(self) -> str:
+        """The difference with its interval; the figure itself where it is held against a number."""
+        found, than = self.difference, self.than if isinstance(self.than, float) else 0.0
         if found is None:
             return "-"
         if found.low is None or found.high is None or found.low == found.high:
-            return number(found.mean)
-        return with_interval(found.mean, found.low, found.high)
+            return number(found.mean + than)
+        return with_interval(found.mean + than, found.low + than, found.high + than)
 
     @property
     def sentence(self) -> str:
@@ -48,20 +48,8 @@ class Finding:
         ending = f"expected {self._expected}: {ENDINGS[self.outcome]}"
         if self.difference is None:
             return f"no pair of runs has {metric} of {ours}, {ending}"
-        if isinstance(self.than, float):
-            return f"{metric} of {ours} is {self._level(self.than)} ({self._tested}), {ending}"
-        theirs = _called(str(self.prediction.than), self.than)
-        return f"{metric} of {ours} less that of {theirs} is {self.effect} ({self._tested}), {ending}"
-
-    def _level(self, than: float) -> str:
-        """The mean itself with its interval, where it is held against a number."""
-        assert self.difference is not None
-        mean, low, high = (
-            None if each is None else each + than
-            for each in (self.difference.mean, self.difference.low, self.difference.high)
-        )
-        assert mean is not None
-        return number(mean) if low is None or high is None or low == high else with_interval(mean, low, high)
+        less = "" if isinstance(self.than, float) else f" less that of {_called(str(self.prediction.than), self.than)}"
+        return f"{metric} of {ours}{less} is {self.shown} ({self._tested}), {ending}"
 
     @property
     def _tested(self) -> str:
