@@ -36,10 +36,10 @@ def test_every_arm_has_every_seed_and_each_of_its_settings() -> None:
     manifest = _frozen(chosen, seeds=(3, 5))
     assert [(job.values[ARM], job.values.get("optimizer.lr"), job.seed) for job in manifest.jobs] == [
         ("small", None, 3),
-        ("small", None, 5),
         ("searched", 0.1, 103),
-        ("searched", 0.1, 105),
         ("searched", 0.01, 103),
+        ("small", None, 5),
+        ("searched", 0.1, 105),
         ("searched", 0.01, 105),
     ]
     assert [job.folder for job in manifest.jobs] == [f"job_{number:03}" for number in range(6)]

@@ -34,20 +34,8 @@ def freeze(
     asked, theirs = divided(overrides)
     _check_own(study, theirs)
     measures(study, extension)
-    jobs: list[Job] = []
-    for arm, own in study.arms.items():
-        names_one = any(text.startswith("experiment=") for text in (*study.common, *theirs, *own))
-        base = RUN if names_one else (BARE, *RUN)
-        shifted = ",".join(str(seed + study.seed_offset.get(arm, 0)) for seed in seeds)
-        space = Space.read([*base, *study.common, *theirs, *own, f"seed=choice({shifted})"], extension)
-        for values in combinations(space.dimensions):
-            checked, texts = space.config(values)
-            if checked.cross_validation is not None:
-                raise ConfigError("cross_validation is for runs by themselves: the pairs of a study share a seed")
-            jobs.append(Job(len(jobs), {ARM: arm, **values}, checked.seed, checked.text, texts, ""))
+    jobs = _jobs(study, seeds, theirs, extension)
     judge(study, _planned(jobs))  # refuses a prediction of what no run is of
-    for job in jobs:
-        job.folder = job_folder(job.number, len(jobs))
     varied = list(dict.fromkeys(chain.from_iterable(job.values for job in jobs)))
     metric = OmegaConf.create(jobs[0].config).trainer.monitor
     manifest = engine.manifest_of(jobs, study.name, metric, varied, asked, extension, command)
@@ -61,6 +49,25 @@ def resumed(path: Path, overrides: Sequence[str], extension: Path | None) -> tup
     if not (path / FILE).is_file():
         raise ConfigError(f"resume={path}: that is no folder of a study: it holds no {FILE}")
     return load(path / FILE), engine.resumed(path, overrides, extension)
+
+
+def _jobs(study: Study, seeds: Sequence[int], overrides: Sequence[str], extension: Path | None) -> list[Job]:
+    """Pair after pair: what is compared is run side by side, so that seconds can be compared, too."""
+    jobs: list[Job] = []
+    for arm, own in study.arms.items():
+        names_one = any(text.startswith("experiment=") for text in (*study.common, *overrides, *own))
+        base = RUN if names_one else (BARE, *RUN)
+        shifted = ",".join(str(seed + study.seed_offset.get(arm, 0)) for seed in seeds)
+        space = Space.read([*base, *study.common, *overrides, *own, f"seed=choice({shifted})"], extension)
+        for values in combinations(space.dimensions):
+            checked, texts = space.config(values)
+            if checked.cross_validation is not None:
+                raise ConfigError("cross_validation is for runs by themselves: the pairs of a study share a seed")
+            jobs.append(Job(0, {ARM: arm, **values}, checked.seed, checked.text, texts, ""))
+    jobs.sort(key=lambda job: seeds.index(job.seed - study.seed_offset.get(job.values[ARM], 0)))
+    for number, job in enumerate(jobs):
+        job.number, job.folder = number, job_folder(number, len(jobs))
+    return jobs
 
 
 def _planned(jobs: Sequence[Job]) -> list[Cell]:
