@@ -45,7 +45,7 @@ def test_every_arm_has_every_seed_and_each_of_its_settings() -> None:
     assert [job.folder for job in manifest.jobs] == [f"job_{number:03}" for number in range(6)]
     assert [job.number for job in manifest.jobs] == list(range(6))
     assert all(_config(manifest, job.number).seed == job.seed == job.values["seed"] for job in manifest.jobs)
-    assert _config(manifest, 2).optimizer.name == "sgd" and _config(manifest, 2).optimizer.lr == 0.1
+    assert _config(manifest, 1).optimizer.name == "sgd" and _config(manifest, 1).optimizer.lr == 0.1
 
 
 def _prediction(arm: str) -> dict[str, Any]:
