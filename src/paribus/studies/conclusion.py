@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.progress import track
 from rich.table import Table
 
-from paribus import runs
+from paribus import pages, runs
 from paribus.comparing import tables
 from paribus.comparing.figure import save
 from paribus.comparing.verdicts import number, with_interval
@@ -62,9 +61,7 @@ def conclude(study: Study, manifest: Manifest, extension: Path | None) -> Conclu
     picture = manifest.path / "figures" / "study.png"
     save(drawn, picture)
     RunFolder(manifest.path).write_json("study.json", _facts(conclusion))
-    partial = manifest.path / ".study.html.partial"
-    partial.write_text(_page(conclusion, picture), encoding="utf-8")
-    partial.replace(manifest.path / "study.html")
+    pages.write(manifest.path / "study.html", _page(conclusion, picture))
     return conclusion
 
 
@@ -155,12 +152,11 @@ def _finding(found: Finding) -> dict[str, Any]:
 
 
 def _page(conclusion: Conclusion, picture: Path) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     manifest = conclusion.manifest
     first = {cell.name: next(job for job in manifest.jobs if _is_of(job.folder, cell)) for cell in conclusion.cells}
-    return environment.get_template("study.html").render(
+    return pages.render(
+        [PAGE, pages.SHARED],
+        "study.html",
         study=conclusion.study,
         verdict=conclusion.verdict,
         findings=conclusion.findings,

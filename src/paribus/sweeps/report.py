@@ -1,11 +1,9 @@
 """The report of a sweep: one page that needs nothing but itself."""
 
 import shlex
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from paribus import pages
 from paribus.console import duration
 from paribus.results import RunFolder
 from paribus.sweeps import hparams
@@ -15,26 +13,20 @@ from paribus.sweeps.manifest import Manifest
 from paribus.sweeps.table import SHOWN, counted, heading, results
 from paribus.sweeps.values import brief
 
-PAGE = Path(__file__).parent / "page"
-
 
 def write(manifest: Manifest) -> None:
     """results.csv, report.html and the columns of TensorBoard's HPARAMS in the sweep's folder, in place of earlier."""
     RunFolder(manifest.path).write_table("results", results(manifest))
     hparams.write(manifest)
-    partial = manifest.path / ".report.html.partial"
-    partial.write_text(page(manifest), encoding="utf-8")
-    partial.replace(manifest.path / "report.html")
+    pages.write(manifest.path / "report.html", page(manifest))
 
 
 def page(manifest: Manifest) -> str:
     """The whole of report.html. Texts are escaped, those in the page's data included."""
-    environment = Environment(
-        loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.policies["json.dumps_kwargs"] = {}  # by default it would sort settings by their keys
     best = leading(manifest) if len(manifest.metrics) > 1 else leading(manifest)[:1]
-    return environment.get_template("report.html").render(
+    return pages.render(
+        [pages.SHARED],
+        "report.html",
         manifest=manifest,
         started=manifest.path.name,
         counted=counted(manifest),
