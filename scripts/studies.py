@@ -52,9 +52,8 @@ class Finished:
     def row(self) -> str:
         """One line of the table; the effect is that of the first prediction."""
         first = self.facts["findings"][0]
-        than = f", expected {first['expect']}" + (f" than {first['than']:g}" if type(first["than"]) is not str else "")
         less = f" less {first['than']}" if type(first["than"]) is str else ""
-        effect = f"{first['metric']} of {first['arm']}{less}: {first['shown']}{than}"
+        effect = f"{first['metric']} of {first['arm']}{less}: {first['shown']}, expected {first['expected']}"
         size = "" if first["effect"] is None else f"{first['effect']:.1f}"
         p = "" if first["p"] is None else p_value(first["p"]).removeprefix("p = ").removeprefix("p ")
         name = self.study.name

@@ -147,6 +147,7 @@ def _finding(found: Finding) -> dict[str, Any]:
         "p": difference.p if difference else None,
         "effect": difference.effect if difference else None,
         "shown": found.shown,
+        "expected": found.expected,
         "sentence": found.sentence,
     }
 

@@ -45,7 +45,7 @@ class Finding:
     def sentence(self) -> str:
         """What is seen and what that makes of the prediction."""
         metric, ours = self.prediction.metric, _called(self.prediction.arm, self.arm)
-        ending = f"expected {self._expected}: {ENDINGS[self.outcome]}"
+        ending = f"expected {self.expected}: {ENDINGS[self.outcome]}"
         if self.difference is None:
             return f"no pair of runs has {metric} of {ours}, {ending}"
         less = "" if isinstance(self.than, float) else f" less that of {_called(str(self.prediction.than), self.than)}"
@@ -59,11 +59,12 @@ class Finding:
         return f"the same in each of {self.difference.count} pairs" if self.difference.count > 1 else "one pair"
 
     @property
-    def _expected(self) -> str:
+    def expected(self) -> str:
+        """What was predicted of what is shown."""
         expect, margin = self.prediction.expect, self.prediction.margin
         than = f" than {self.than:g}" if isinstance(self.than, float) else ""
         if expect == "equal":
-            return f"equal within {margin:g}"
+            return f"equal{f' to {self.than:g}' if isinstance(self.than, float) else ''} within {margin:g}"
         return f"{expect}{than}" + (f" by {margin:g} or more" if margin and expect != "no different" else "")
 
 
