@@ -22,7 +22,7 @@ from paribus.sweeps.launching import launched
 
 REPETITIONS, SEEDS = 20, 10
 CALIBRATION = range(100_000, 100_040)  # seeds that no repetition has
-RATES = (0.001, 0.0009, 0.0008, 0.0007, 0.0006, 0.0005)  # of Adam; the first is the default
+RATES = (0.001, 0.00125, 0.0015, 0.0018, 0.0021, 0.0025)  # of Adam; the first is the default
 METRIC = "val/loss"
 TWICE = ("zero_initialization", "robust_losses")
 CLOCK = ("train_seconds", "minutes")  # figures that no second run has again
@@ -90,13 +90,13 @@ def _calibrated(null: Study) -> tuple[float, float]:
     arms = {f"{rate:g}": [f"optimizer.lr={rate}"] for rate in RATES}
     base, *others = _cells(_between(null, arms), CALIBRATION)
     deviation = stdev(base.values(METRIC).values())
-    shifts = [0.0, *(_shift(each, base) / deviation for each in others)]
+    shifts = [0.0, *(abs(_shift(each, base)) / deviation for each in others)]
     for (low, high), (near, far) in zip(pairwise(shifts), pairwise(RATES), strict=True):
         if low <= 1 <= high:
             rate = near + (far - near) * (1 - low) / (high - low)
             again = _between(null, {"base": [], "planted": [f"optimizer.lr={rate:.6f}"]})
             base, planted = _cells(again, CALIBRATION)
-            return rate, _shift(planted, base) / deviation
+            return rate, abs(_shift(planted, base)) / deviation
     raise SystemExit(f"no learning rate from {RATES[0]} to {RATES[-1]} moves {METRIC} by one deviation: {shifts}")
 
 
