@@ -118,6 +118,8 @@ REFUSED = [
     ("optimizer.lrr=0.1", "optimizer.lrr is not a setting of adam; did you mean lr?"),
     ("data=irris", "data=irris: there is no such data; did you mean iris?"),
     ("launcher=locl", "did you mean local?"),
+    ("sampler=tpe", "sampler=tpe: a study runs every arm with every seed"),
+    ("sweep.name=other", "sweep.name=other: a study runs every arm with every seed"),
 ]
 
 

@@ -32,6 +32,11 @@ def freeze(
     Overrides are for all arms; those of the launcher say how the runs are made.
     """
     asked, theirs = divided(overrides)
+    for text in asked:
+        if not text.startswith(engine.LAUNCHER):
+            raise ConfigError(
+                f"{text}: a study runs every arm with every seed; of a sweep, only its launcher is chosen"
+            )
     _check_own(study, theirs)
     measures(study, extension)
     jobs = _jobs(study, seeds, theirs, extension)

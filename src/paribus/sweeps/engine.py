@@ -33,7 +33,8 @@ from paribus.sweeps.workers import Source, warm_up
 
 SWEEPS = Path("outputs/sweeps")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-CHANGEABLE = ("launcher", "hydra/launcher", "hydra.launcher", "sampler.trials=")
+LAUNCHER = ("launcher", "hydra/launcher", "hydra.launcher")  # what may be said of how jobs are run
+CHANGEABLE = (*LAUNCHER, "sampler.trials=")
 LONGEST = 200  # letters of what a launcher says of a fault
 PATIENCE_SECONDS = 10  # for the runs of a sweep that was killed to be gone
 
