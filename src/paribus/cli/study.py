@@ -21,7 +21,7 @@ def command(arguments: list[str], extension: Path | None) -> int:
     flag = next((word for word in arguments if word.startswith("-") and word != "--list"), None)
     if flag or "--list" in arguments:
         raise ConfigError(
-            f"{flag or '--list with anything else'} is not a flag of this command; paribus study --list names the studies"
+            f"{flag or '--list with more'} is not a flag of this command; paribus study --list names the studies"
         )
     resume, rest = take("resume", arguments)
     seeds, rest = take_text("seeds", rest)
