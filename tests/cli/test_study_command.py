@@ -210,7 +210,7 @@ MISTAKES = {
     "zebra": ["zebra is no study; studies: ", "mine, ", "null"],
     "mine null": ["mine null: one study at a time"],
     "mine --quick": ["--quick is not a flag of this command", "--list"],
-    "--list mine": ["--list is not a flag of this command"],
+    "--list mine": ["--list stands by itself"],
     "mine seeds=4": ["seeds=4: a study takes 5 seeds or more"],
     "mine seeds=[1,2,3]": ["seeds=[1,2,3]: a study takes 5 seeds or more"],
     "mine seeds=[1,1,2,3,4]": ["seeds=[1,1,2,3,4] must be", "each once"],

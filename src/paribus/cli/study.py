@@ -18,11 +18,11 @@ def command(arguments: list[str], extension: Path | None) -> int:
     command_line = ["study", *arguments]
     if arguments == ["--list"]:
         return _list(extension)
-    flag = next((word for word in arguments if word.startswith("-") and word != "--list"), None)
-    if flag or "--list" in arguments:
-        raise ConfigError(
-            f"{flag or '--list with more'} is not a flag of this command; paribus study --list names the studies"
-        )
+    if "--list" in arguments:
+        raise ConfigError("--list stands by itself: paribus study --list")
+    flag = next((word for word in arguments if word.startswith("-")), None)
+    if flag:
+        raise ConfigError(f"{flag} is not a flag of this command; paribus study --list names the studies")
     resume, rest = take("resume", arguments)
     seeds, rest = take_text("seeds", rest)
     names = [word for word in rest if "=" not in word]
