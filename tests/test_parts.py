@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 from paribus import composition, config, parts, types
 from paribus.errors import ConfigError
-from paribus.parts import SHARED, SOURCES, Part
+from paribus.parts import GROUPS, SHARED, SOURCES, SWEEP_GROUPS, Part
 
 OPTIONS = [(group, option) for group in SOURCES for option in parts.options(group, None)]
 MISSING = "???"
@@ -26,7 +26,7 @@ def _part(group: str, option: str) -> Part:
 
 def test_every_folder_of_configs_is_a_group() -> None:
     folders = {folder.name for folder in parts.configs_folder().iterdir() if folder.is_dir()}
-    assert {*SOURCES, "experiment"} <= folders <= {*SOURCES, "experiment", "study"}
+    assert folders == {*GROUPS, *SWEEP_GROUPS, "experiment", parts.STUDY}
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)

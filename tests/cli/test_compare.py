@@ -10,6 +10,7 @@ import pytest
 
 from conftest import Run, run_folder
 from made_runs import accuracy, config, write_run, write_runs, write_sweep
+from paribus.cli.compare import seeds_given
 
 SGD = {0: 0.90, 1: 0.80, 2: 0.85, 3: 0.88}
 ADAM = {0: 0.95, 1: 0.84, 2: 0.91, 3: 0.93}
@@ -129,19 +130,17 @@ def test_mistakes_are_one_line(paribus: Run, tmp_path: Path, typed: tuple[str, .
 
 
 @pytest.mark.parametrize(
-    ("text", "choice"),
+    ("text", "seeds"),
     [
-        ("3", "choice(0,1,2)"),
-        ("[3,5,8]", "choice(3,5,8)"),
-        ("range(5,8)", "choice(5,6,7)"),
-        ("3,5", "choice(3,5)"),
-        ("1", "choice(0)"),
+        ("3", [0, 1, 2]),
+        ("[3,5,8]", [3, 5, 8]),
+        ("range(5,8)", [5, 6, 7]),
+        ("3,5", [3, 5]),
+        ("1", [0]),
     ],
 )
-def test_seeds_are_how_many_or_which(text: str, choice: str) -> None:
-    from paribus.cli.compare import _seeds
-
-    assert _seeds(text) == choice
+def test_seeds_are_how_many_or_which(text: str, seeds: list[int]) -> None:
+    assert seeds_given(text) == seeds
 
 
 def test_diff_shows_what_differs(paribus: Run, tmp_path: Path) -> None:
